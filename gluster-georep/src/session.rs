@@ -1,0 +1,155 @@
+//! Which session is meant: a primary volume and its secondary.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::Error;
+
+/// The other side of a session, as `[user@]host::volume`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Secondary {
+    /// The user of the ssh connection; `None` is root.
+    pub user: Option<String>,
+    /// Host name or address.
+    pub host: String,
+    /// Volume name.
+    pub volume: String,
+}
+
+impl Secondary {
+    /// Names a secondary.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`] where a part is empty or could be taken for something else on a
+    /// command line.
+    pub fn new(user: Option<&str>, host: &str, volume: &str) -> Result<Self, Error> {
+        if let Some(user) = user {
+            check_name("secondary user", user)?;
+        }
+        check_name("secondary host", host)?;
+        check_name("secondary volume", volume)?;
+        Ok(Self {
+            // gluster's own command line drops `root@`, and its answers never show it.
+            user: user.filter(|&user| user != "root").map(str::to_owned),
+            host: host.to_owned(),
+            volume: volume.to_owned(),
+        })
+    }
+}
+
+impl FromStr for Secondary {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        // An IPv6 address holds `::` too; a volume's name never does.
+        let (host, volume) = text.rsplit_once("::").ok_or_else(|| Error::InvalidName {
+            what: "secondary",
+            given: text.to_owned(),
+            reason: "expected `[user@]host::volume`",
+        })?;
+        match host.rsplit_once('@') {
+            Some((user, host)) => Self::new(Some(user), host, volume),
+            None => Self::new(None, host, volume),
+        }
+    }
+}
+
+impl fmt::Display for Secondary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(user) = &self.user {
+            write!(f, "{user}@")?;
+        }
+        write!(f, "{}::{}", self.host, self.volume)
+    }
+}
+
+/// A geo-replication session: a primary volume and its secondary.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Session {
+    /// The primary volume.
+    pub primary: String,
+    /// The secondary.
+    pub secondary: Secondary,
+}
+
+impl Session {
+    /// Names a session.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`], as [`Secondary::new`].
+    pub fn new(primary: &str, secondary: Secondary) -> Result<Self, Error> {
+        check_name("primary volume", primary)?;
+        Ok(Self {
+            primary: primary.to_owned(),
+            secondary,
+        })
+    }
+}
+
+impl fmt::Display for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} → {}", self.primary, self.secondary)
+    }
+}
+
+/// Names become words of gluster's command line, where `-x` is an option, and parts of paths.
+fn check_name(what: &'static str, name: &str) -> Result<(), Error> {
+    let reason = if name.is_empty() {
+        "it is empty"
+    } else if name.starts_with('-') {
+        "it starts with `-`"
+    } else if name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '/') {
+        "it contains white space or `/`"
+    } else {
+        return Ok(());
+    };
+    Err(Error::InvalidName {
+        what,
+        given: name.to_owned(),
+        reason,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> String {
+        text.parse::<Secondary>()
+            .map_or_else(|error| error.to_string(), |s| s.to_string())
+    }
+
+    #[test]
+    fn a_secondary_is_written_as_gluster_writes_it() {
+        for text in [
+            "dr::gv2",
+            "geo@dr.example.org::gv2",
+            "fd00::1::gv2",
+            "a@b@dr::gv2",
+        ] {
+            assert_eq!(parsed(text), text);
+        }
+    }
+
+    #[test]
+    fn root_is_the_user_that_is_not_named() {
+        assert_eq!(parsed("root@dr::gv2"), "dr::gv2");
+    }
+
+    #[test]
+    fn a_name_that_could_be_taken_for_something_else_is_refused() {
+        for text in [
+            "dr",
+            "dr:gv2",
+            "::gv2",
+            "dr::",
+            "-oProxy::gv2",
+            "dr::--xml",
+            "d r::gv2",
+            "@dr::v",
+        ] {
+            assert!(text.parse::<Secondary>().is_err(), "{text}");
+        }
+        assert!(Session::new("../gv1", "dr::gv2".parse().unwrap()).is_err());
+    }
+}
