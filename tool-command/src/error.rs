@@ -51,6 +51,14 @@ pub enum CommandError {
 }
 
 impl CommandError {
+    /// Whether a tool that ran and failed wrote `words`, on either stream.
+    pub fn said(&self, words: &str) -> bool {
+        match self {
+            Self::Failed { stdout, stderr, .. } => stdout.contains(words) || stderr.contains(words),
+            _ => false,
+        }
+    }
+
     /// What a tool that ran and failed wrote to standard error; empty for any other error.
     pub fn stderr(&self) -> &str {
         match self {
