@@ -5,21 +5,22 @@
 //! active worker that says so, of the very checkpoint this run has set.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::{Brick, BrickSet, CheckpointFlag, Worker, WorkerStatus};
+use crate::{Brick, BrickSet, CheckpointFlag, Trouble, Worker, WorkerStatus};
 
 /// How far a session is from a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// The state of each set, in volume order.
     pub sets: Vec<SetState>,
-    /// What stands in the way, and will not pass by itself.
+    /// What stands in the way, and will not pass by itself; in volume order.
     pub troubles: Vec<Trouble>,
-    /// Bricks without a worker: their peer is down, or gluster does not show it.
+    /// Bricks without a worker, in volume order: their peer is down, or gluster does not show it.
     pub offline: Vec<Brick>,
+    /// The workers of the sets that have not reached the checkpoint.
+    pub awaited: Vec<Worker>,
 }
 
 /// How far one set is.
@@ -33,37 +34,22 @@ pub enum SetState {
     NotActive,
 }
 
-/// Why a session cannot be trusted to reach the checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
-    /// A worker failed.
-    Faulty(Brick),
-    /// A worker is in a state in which nothing can be said of it.
-    Unclear(Brick, WorkerStatus),
-    /// None of the bricks of a set has a worker.
-    SetOffline(Vec<Brick>),
-    /// A worker could not sync some files, since this run began.
-    Failures(Brick, u64),
-    /// An active worker for a brick that is not in the volume: the layout has just changed.
-    Stranger(String),
-    /// The status says nothing about checkpoints: gluster is older than 3.7.
-    NoCheckpoints,
-}
-
 impl Verdict {
     /// Whether all that was changed before the checkpoint is on the secondary, as far as gluster
     /// knows.
     pub fn is_complete(&self) -> bool {
-        let all = self.sets.iter().all(|&set| set == SetState::Reached);
-        all && !self.sets.is_empty() && self.troubles.is_empty()
+        self.has_reached_all() && self.troubles.is_empty()
+    }
+
+    /// Whether every set has reached the checkpoint, whatever trouble there is beside.
+    pub fn has_reached_all(&self) -> bool {
+        !self.sets.is_empty() && self.reached() == self.sets.len()
     }
 
     /// How many sets have reached the checkpoint.
     pub fn reached(&self) -> usize {
-        self.sets
-            .iter()
-            .filter(|&&set| set == SetState::Reached)
-            .count()
+        let reached = |set: &&SetState| **set == SetState::Reached;
+        self.sets.iter().filter(reached).count()
     }
 
     /// Whether every set is being worked on.
@@ -71,7 +57,7 @@ impl Verdict {
         self.troubles.is_empty() && self.sets.iter().all(|&set| set != SetState::NotActive)
     }
 
-    /// The bricks of faulty workers.
+    /// The bricks of faulty workers, in volume order.
     pub fn faulty(&self) -> impl Iterator<Item = &Brick> {
         self.troubles.iter().filter_map(|trouble| match trouble {
             Trouble::Faulty(brick) => Some(brick),
@@ -80,51 +66,41 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Faulty(brick) => write!(f, "the worker of {brick} is Faulty"),
-            Self::Unclear(brick, status) => write!(f, "the worker of {brick} is {status}"),
-            Self::SetOffline(bricks) => {
-                let names: Vec<_> = bricks.iter().map(ToString::to_string).collect();
-                write!(f, "no worker for any of {}", names.join(", "))
-            }
-            Self::Failures(brick, count) => {
-                write!(f, "the worker of {brick} could not sync {count} files")
-            }
-            Self::Stranger(brick) => write!(f, "{brick} has a worker but is not in the volume"),
-            Self::NoCheckpoints => {
-                f.write_str("the status has no checkpoints (gluster before 3.7)")
-            }
-        }
-    }
-}
-
 /// How many files each worker had failed to sync before this run.
 ///
-/// Gluster's counters go on over restarts, and are only shown of active workers: the first count
-/// seen of each is what was there before.
+/// Gluster's counters go on over restarts of the session, and are only shown of active workers. So
+/// where the session was stopped before the run, the first count seen of a worker *on its way* to
+/// the checkpoint stands for what was there before. A worker seen for the first time when it has
+/// arrived has no such count: all its failures are taken for new, as they cannot be told apart.
 #[derive(Debug, Clone, Default)]
 pub struct Baseline(HashMap<(String, String), u64>);
 
 impl Baseline {
-    /// Remembers the counters of workers not seen before.
-    pub fn learn(&mut self, workers: &[Worker]) {
+    /// Takes the counters from before the run.
+    pub fn before(workers: &[Worker]) -> Self {
+        let counted = workers.iter().filter_map(|w| Some((key(w), w.failures?)));
+        Self(counted.collect())
+    }
+
+    /// Takes the counters of workers not seen before that have not reached `checkpoint`.
+    pub fn learn(&mut self, workers: &[Worker], checkpoint: Timestamp) {
         for worker in workers {
-            if let Some(failures) = worker.failures {
-                self.0.entry(Self::key(worker)).or_insert(failures);
+            if let Some(failures) = worker.failures
+                && !has_reached(worker, checkpoint)
+            {
+                self.0.entry(key(worker)).or_insert(failures);
             }
         }
     }
 
     fn new_failures(&self, worker: &Worker) -> u64 {
-        let before = self.0.get(&Self::key(worker)).copied().unwrap_or(0);
+        let before = self.0.get(&key(worker)).copied().unwrap_or(0);
         worker.failures.unwrap_or(0).saturating_sub(before)
     }
+}
 
-    fn key(worker: &Worker) -> (String, String) {
-        (worker.host.clone(), worker.path.clone())
-    }
+fn key(worker: &Worker) -> (String, String) {
+    (worker.host.clone(), worker.path.clone())
 }
 
 /// Decides how far `workers` are from the checkpoint set at `checkpoint`.
@@ -140,46 +116,42 @@ pub fn verdict(
         sets: Vec::new(),
         troubles: Vec::new(),
         offline: Vec::new(),
+        awaited: Vec::new(),
     };
     for set in sets {
-        let found: Vec<(&Brick, Option<&Worker>)> = set
-            .bricks
-            .iter()
-            .map(|brick| (brick, worker_of(brick, workers)))
-            .collect();
-        verdict.offline.extend(
-            found
-                .iter()
-                .filter(|(_, w)| w.is_none())
-                .map(|(b, _)| (*b).clone()),
-        );
-        if found.iter().all(|(_, worker)| worker.is_none()) {
-            verdict
-                .troubles
-                .push(Trouble::SetOffline(set.bricks.clone()));
-        }
-        let present = found
-            .iter()
-            .filter_map(|&(brick, worker)| Some((brick, worker?)));
-        verdict
-            .troubles
-            .extend(present.filter_map(|(brick, worker)| trouble(brick, worker, before)));
-        verdict.sets.push(state(
-            found.iter().filter_map(|&(_, worker)| worker),
-            checkpoint,
-        ));
+        verdict.add(set, workers, checkpoint, before);
     }
     verdict.troubles.extend(strangers(sets, workers));
     verdict
 }
 
-fn state<'a>(workers: impl Iterator<Item = &'a Worker>, checkpoint: Timestamp) -> SetState {
-    let active: Vec<_> = workers
-        .filter(|worker| worker.status == WorkerStatus::Active)
-        .collect();
-    if active.is_empty() {
+impl Verdict {
+    fn add(&mut self, set: &BrickSet, all: &[Worker], checkpoint: Timestamp, before: &Baseline) {
+        let mut present = Vec::new();
+        for brick in &set.bricks {
+            let known = present.len();
+            present.extend(all.iter().filter(|worker| is_of(worker, brick)));
+            let of_brick = present.get(known..).unwrap_or_default();
+            if of_brick.is_empty() {
+                self.offline.push(brick.clone());
+            }
+            let troubles = of_brick.iter().filter_map(|w| trouble(brick, w, before));
+            self.troubles.extend(troubles);
+        }
+        self.troubles.extend(trouble_of_set(set, &present));
+        let state = state(&present, checkpoint);
+        if state != SetState::Reached {
+            self.awaited.extend(present.into_iter().cloned());
+        }
+        self.sets.push(state);
+    }
+}
+
+fn state(workers: &[&Worker], checkpoint: Timestamp) -> SetState {
+    let mut active = workers.iter().filter(|w| w.status == WorkerStatus::Active).peekable();
+    if active.peek().is_none() {
         SetState::NotActive
-    } else if active.iter().all(|worker| has_reached(worker, checkpoint)) {
+    } else if active.all(|worker| has_reached(worker, checkpoint)) {
         SetState::Reached
     } else {
         SetState::Behind
@@ -195,10 +167,7 @@ fn trouble(brick: &Brick, worker: &Worker, before: &Baseline) -> Option<Trouble>
     let failures = before.new_failures(worker);
     match &worker.status {
         WorkerStatus::Faulty => Some(Trouble::Faulty(brick.clone())),
-        WorkerStatus::Inconsistent
-        | WorkerStatus::ConfigCorrupted
-        | WorkerStatus::NotApplicable
-        | WorkerStatus::Other(_) => Some(Trouble::Unclear(brick.clone(), worker.status.clone())),
+        status if status.is_unclear() => Some(Trouble::Unclear(brick.clone(), status.clone())),
         WorkerStatus::Active if worker.checkpoint_completed == CheckpointFlag::Unknown => {
             Some(Trouble::NoCheckpoints)
         }
@@ -207,21 +176,25 @@ fn trouble(brick: &Brick, worker: &Worker, before: &Baseline) -> Option<Trouble>
     }
 }
 
-fn strangers(sets: &[BrickSet], workers: &[Worker]) -> impl Iterator<Item = Trouble> {
-    workers
-        .iter()
-        .filter(|worker| worker.status == WorkerStatus::Active)
-        .filter(|worker| {
-            !sets
-                .iter()
-                .flat_map(|set| &set.bricks)
-                .any(|b| is_of(worker, b))
-        })
-        .map(|worker| Trouble::Stranger(format!("{}:{}", worker.host, worker.path)))
+fn trouble_of_set(set: &BrickSet, workers: &[&Worker]) -> Option<Trouble> {
+    let Some(first) = workers.first() else {
+        return Some(Trouble::SetOffline(set.bricks.clone()));
+    };
+    let rest = workers.iter().all(|worker| worker.status.is_at_rest());
+    rest.then(|| Trouble::NotRunning(set.bricks.clone(), first.status.clone()))
 }
 
-fn worker_of<'a>(brick: &Brick, workers: &'a [Worker]) -> Option<&'a Worker> {
-    workers.iter().find(|worker| is_of(worker, brick))
+/// Workers that matter, of bricks that do not: a brick was added or removed since the layout was
+/// read, or the two answers name the same host in ways that cannot be matched.
+fn strangers(sets: &[BrickSet], workers: &[Worker]) -> impl Iterator<Item = Trouble> {
+    let is_known = |w: &Worker| sets.iter().flat_map(|set| &set.bricks).any(|b| is_of(w, b));
+    let matters = |status: &WorkerStatus| {
+        matches!(status, WorkerStatus::Active | WorkerStatus::Faulty) || status.is_unclear()
+    };
+    workers
+        .iter()
+        .filter(move |worker| matters(&worker.status) && !is_known(worker))
+        .map(|worker| Trouble::Stranger(format!("{}:{}", worker.host, worker.path)))
 }
 
 /// Host UUIDs where both are known, as a host can go by several names (3.7.9 to 3.7.11 show

@@ -1,11 +1,11 @@
 //! The `gluster` command line, one method a command.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
-use tool_command::{Command, Tool};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tool_command::{Command, Output, Tool};
 
-use crate::volume::ROLLOVER_OPTION;
+use crate::error::COMMAND_FAILED;
 use crate::xml::{self, Answer, Nothing};
 use crate::{Error, Session, SessionStatus, VolumeInfo, VolumeState};
 
@@ -32,26 +32,14 @@ impl Gluster {
         let command = self.command(["volume", "info", volume, "--xml"]);
         let line = command.to_string();
         let output = command.run()?;
-        let missing = |line| Error::NoSuchVolume {
-            volume: volume.to_owned(),
-            line,
+        let answer = VolumeInfo::parse_answer(&output.stdout_lossy())
+            .map_err(|unusable| unusable.printed_by(line.clone()))?;
+        let volumes = match answer {
+            Answer::Refused { errno: NO_SUCH_VOLUME, .. } => Vec::new(),
+            answer => answer.accepted(line.clone())?,
         };
-        match VolumeInfo::parse_answer(&output.stdout_lossy()) {
-            Ok(Answer::Done(volumes)) => {
-                let found = volumes.into_iter().find(|found| found.name == volume);
-                found.ok_or_else(|| missing(line))
-            }
-            Ok(Answer::Refused {
-                errno: NO_SUCH_VOLUME,
-                ..
-            }) => Err(missing(line)),
-            Ok(Answer::Refused { errno, reason }) => Err(Error::Refused {
-                line,
-                errno,
-                reason,
-            }),
-            Err(reason) => Err(Error::Malformed { line, reason }),
-        }
+        let found = volumes.into_iter().find(|found| found.name == volume);
+        found.ok_or_else(|| Error::NoSuchVolume { volume: volume.to_owned(), line })
     }
 
     /// Describes a volume that serves data.
@@ -63,63 +51,49 @@ impl Gluster {
         if info.state == VolumeState::Started {
             Ok(info)
         } else {
-            Err(Error::VolumeNotStarted {
-                volume: volume.to_owned(),
-            })
+            Err(Error::VolumeNotStarted { volume: volume.to_owned() })
         }
     }
 
     /// Asks for the workers of a session. Takes the volume's lock for a moment.
     ///
-    /// Since 6.0 a failed `status --xml` prints no XML and keeps its reason to itself: then the
-    /// same is asked again without `--xml`.
+    /// # Errors
+    /// [`Error::NoSuchSession`] or [`Error::NoSuchVolume`] where there is none, else what went
+    /// wrong.
+    pub fn status(&self, session: &Session) -> Result<SessionStatus, Error> {
+        let command = self.georep(session, &["status"]);
+        let sessions =
+            self.ask_status(&command).map_err(|error| what_is_missing(error, session))?;
+        let found = sessions.into_iter().find(|found| found.primary == session.primary);
+        found.ok_or_else(|| Error::NoSuchSession {
+            session: session.to_string(),
+            line: command.to_string(),
+            reason: "nothing".to_owned(),
+        })
+    }
+
+    /// Lists the sessions of one volume, or of all, with their workers.
     ///
     /// # Errors
-    /// [`Error::NoSuchSession`] where there is none, else what went wrong.
-    pub fn status(&self, session: &Session) -> Result<SessionStatus, Error> {
-        let command = self.georep(session, &["status", "--xml"]);
-        let line = command.to_string();
-        let output = command.output()?;
-        match SessionStatus::parse_answer(&output.stdout_lossy()) {
-            Ok(Answer::Done(sessions)) => sessions
-                .into_iter()
-                .next()
-                .ok_or_else(|| self.why_no_status(session, line, "no session".to_owned())),
-            Ok(Answer::Refused { errno, reason }) if says_no_session(&reason) => Err(no_session(
-                session,
-                line,
-                format!("{reason} (opErrno {errno})"),
-            )),
-            Ok(Answer::Refused { errno, reason }) => Err(Error::Refused {
-                line,
-                errno,
-                reason,
-            }),
-            Err(reason) => Err(self.why_no_status(session, line, reason)),
+    /// Where gluster refuses, or does not answer.
+    pub fn sessions(&self, primary: Option<&str>) -> Result<Vec<SessionStatus>, Error> {
+        let words = ["volume", "geo-replication"].into_iter().chain(primary).chain(["status"]);
+        match self.ask_status(&self.command(words)) {
+            Err(Error::Refused { reason, .. }) if says_no_session(&reason) => Ok(Vec::new()),
+            answer => answer,
         }
     }
 
-    fn why_no_status(&self, session: &Session, line: String, reason: String) -> Error {
-        match self.georep(session, &["status"]).run() {
-            Err(error) if says_no_session(error.stderr()) => {
-                let said = error.stderr().lines().next().unwrap_or_default().to_owned();
-                no_session(session, line, said)
-            }
-            // Up to 3.12.1 a missing session is no failure.
-            Ok(output) if says_no_session(&output.stdout_lossy()) => {
-                no_session(session, line, output.stdout_lossy().trim().to_owned())
-            }
-            Err(error) => error.into(),
-            Ok(_) => Error::Malformed { line, reason },
-        }
-    }
-
-    /// Starts the session.
+    /// Starts the session. One that runs already is left as it is.
     ///
     /// # Errors
     /// Where gluster refuses.
     pub fn start(&self, session: &Session) -> Result<(), Error> {
-        self.change(self.georep(session, &["start", "--xml"]))
+        match self.change(session, &["start"]) {
+            // The first of two tries may have worked after gluster gave up waiting for it.
+            Err(Error::Refused { reason, .. }) if reason.contains("already started") => Ok(()),
+            result => result,
+        }
     }
 
     /// Stops the session. Needs all peers up.
@@ -127,7 +101,7 @@ impl Gluster {
     /// # Errors
     /// Where gluster refuses.
     pub fn stop(&self, session: &Session) -> Result<(), Error> {
-        self.change(self.georep(session, &["stop", "--xml"]))
+        self.change(session, &["stop"])
     }
 
     /// Stops the session, whatever state it is in, also while peers are down.
@@ -135,51 +109,38 @@ impl Gluster {
     /// # Errors
     /// Where gluster refuses.
     pub fn stop_force(&self, session: &Session) -> Result<(), Error> {
-        self.change(self.georep(session, &["stop", "force", "--xml"]))
+        self.change(session, &["stop", "force"])
     }
 
     /// Sets the checkpoint to now, by the clock of this node, and reads back which second that was.
     ///
-    /// Without `--xml`: with it, gluster 10 takes a checkpoint for a label it does not know.
-    ///
     /// # Errors
     /// Where gluster refuses, or does not say which checkpoint is set.
     pub fn set_checkpoint_now(&self, session: &Session) -> Result<Timestamp, Error> {
-        self.georep(session, &["config", "checkpoint", "now"])
-            .run()?;
-        let command = self.georep(session, &["config", "checkpoint"]);
-        let said = command.run()?.stdout_lossy();
-        let seconds = said
-            .trim()
-            .parse()
-            .ok()
-            .filter(|&seconds: &i64| seconds > 0);
-        seconds
-            .and_then(|seconds| Timestamp::from_second(seconds).ok())
-            .ok_or_else(|| {
-                let reason = format!("no checkpoint, but: {}", said.trim());
-                Error::Malformed {
-                    line: command.to_string(),
-                    reason,
-                }
-            })
+        self.change(session, &["config", "checkpoint", "now"])?;
+        let command = self.georep(session, &["config", "checkpoint", "--xml"]);
+        // Seconds since 1970; no element where no checkpoint is set.
+        let seconds = ask::<Config>(&command)?.georep.config.checkpoint;
+        seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()).ok_or_else(|| {
+            let reason = "no checkpoint, though it was set a moment ago".to_owned();
+            Error::NotUnderstood { line: command.to_string(), reason }
+        })
     }
 
-    /// Sets how often the bricks of `volume` close their changelogs.
+    /// Sets an option of `volume`.
     ///
     /// # Errors
     /// Where gluster refuses.
-    pub fn set_rollover_time(&self, volume: &str, time: Duration) -> Result<(), Error> {
-        let seconds = time.as_secs().to_string();
-        self.change(self.command(["volume", "set", volume, ROLLOVER_OPTION, &seconds, "--xml"]))
+    pub fn set_volume_option(&self, volume: &str, name: &str, value: &str) -> Result<(), Error> {
+        ask(&self.command(["volume", "set", volume, name, value, "--xml"])).map(|Nothing {}| ())
     }
 
-    /// Puts [`Gluster::set_rollover_time`] back to gluster's default.
+    /// Puts an option of `volume` back to gluster's default.
     ///
     /// # Errors
     /// Where gluster refuses.
-    pub fn reset_rollover_time(&self, volume: &str) -> Result<(), Error> {
-        self.change(self.command(["volume", "reset", volume, ROLLOVER_OPTION, "--xml"]))
+    pub fn reset_volume_option(&self, volume: &str, name: &str) -> Result<(), Error> {
+        ask(&self.command(["volume", "reset", volume, name, "--xml"])).map(|Nothing {}| ())
     }
 
     fn command<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Command {
@@ -193,33 +154,89 @@ impl Gluster {
             .args(words)
     }
 
-    /// Runs a command of which only success matters. It may fail with exit status 0.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "a command is used up by running it"
-    )]
-    fn change(&self, command: Command) -> Result<(), Error> {
-        let line = command.to_string();
-        match xml::parse::<Nothing>(&command.run()?.stdout_lossy()) {
-            Ok(Answer::Done(Nothing {})) => Ok(()),
-            Ok(Answer::Refused { errno, reason }) => Err(Error::Refused {
-                line,
-                errno,
-                reason,
-            }),
-            Err(reason) => Err(Error::Malformed { line, reason }),
+    /// Runs a command of a session of which only success matters.
+    fn change(&self, session: &Session, words: &[&str]) -> Result<(), Error> {
+        let answer = ask(&self.georep(session, words).arg("--xml"));
+        answer.map(|Nothing {}| ()).map_err(|error| what_is_missing(error, session))
+    }
+
+    /// Runs a status command, given without `--xml`, with it.
+    ///
+    /// Since 6.0 one that fails prints no XML and keeps its reason to itself: then the same is
+    /// asked again without.
+    fn ask_status(&self, command: &Command) -> Result<Vec<SessionStatus>, Error> {
+        let with_xml = command.clone().arg("--xml");
+        let output = with_xml.output()?;
+        match SessionStatus::parse_answer(&output.stdout_lossy()) {
+            Ok(answer) => answer.accepted(with_xml.to_string()),
+            Err(unusable) if output.status.success() => {
+                Err(unusable.printed_by(with_xml.to_string()))
+            }
+            Err(_) => Err(refusal(command, &command.output()?)),
         }
     }
 }
 
-fn says_no_session(said: &str) -> bool {
-    said.contains("No active geo-replication session") || said.contains("session between")
+#[derive(Deserialize)]
+struct Config {
+    #[serde(rename = "geoRep")]
+    georep: ConfigOfSession,
 }
 
-fn no_session(session: &Session, line: String, reason: String) -> Error {
-    Error::NoSuchSession {
-        session: session.to_string(),
-        line,
-        reason,
+#[derive(Deserialize)]
+struct ConfigOfSession {
+    config: ConfigValues,
+}
+
+#[derive(Deserialize)]
+struct ConfigValues {
+    checkpoint: Option<i64>,
+}
+
+/// Runs a command that ends with `--xml`. A refusal may come with exit status 0.
+fn ask<T: DeserializeOwned>(command: &Command) -> Result<T, Error> {
+    let output = command.run()?;
+    let line = command.to_string();
+    match xml::parse(&output.stdout_lossy()) {
+        Ok(answer) => answer.accepted(line),
+        Err(unusable) => Err(unusable.printed_by(line)),
     }
 }
+
+/// What a command without `--xml` said, which failed with it. The reason is on either stream; where
+/// there is none the trouble was gone when it was asked for.
+fn refusal(command: &Command, output: &Output) -> Error {
+    let said = output.stderr_lossy() + &output.stdout_lossy();
+    let reasons = said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let reason = if output.status.success() { None } else { reasons.into_iter().next() };
+    Error::Refused {
+        line: command.to_string(),
+        errno: 0,
+        reason: reason.unwrap_or(COMMAND_FAILED).to_owned(),
+    }
+}
+
+/// A refusal because of a volume or session that does not exist, as the error that says so.
+fn what_is_missing(error: Error, session: &Session) -> Error {
+    match error {
+        Error::Refused { line, reason, .. } if says_no_session(&reason) => {
+            Error::NoSuchSession { session: session.to_string(), line, reason }
+        }
+        Error::Refused { line, reason, .. }
+            if reason == format!("Volume {} does not exist", session.primary) =>
+        {
+            Error::NoSuchVolume { volume: session.primary.clone(), line }
+        }
+        error => error,
+    }
+}
+
+/// In a status, and in any other command (10.3).
+fn says_no_session(reason: &str) -> bool {
+    reason.starts_with("No active geo-replication sessions")
+        || reason.starts_with("Geo-replication session between")
+            && reason.ends_with("does not exist.")
+}
+
+#[cfg(test)]
+mod tests;

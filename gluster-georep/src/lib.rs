@@ -9,7 +9,7 @@
 //! - [`VolumeInfo`] and [`SessionStatus`] are what gluster's XML says, of every version since 3.7;
 //! - [`verdict`] decides from them, and from nothing else, whether a checkpoint is complete;
 //! - [`Patience`] decides how long to wait and when to help;
-//! - [`Gluster`] and [`ClientMount`] run commands;
+//! - [`Gluster`], [`Mount`] and [`ClientMount`] run commands;
 //! - [`run_to_checkpoint`] puts these together, and tells an [`Observer`] what happens.
 //!
 //! The words are those of GlusterFS ≥ 10: *primary* and *secondary*. The older ones are understood
@@ -36,20 +36,30 @@ mod checkpoint;
 mod error;
 mod gluster;
 mod mount;
+mod mount_table;
 mod nudge;
+mod observer;
 mod patience;
 mod run;
+#[cfg(test)]
+mod scripts;
 mod session;
 mod status;
+mod trouble;
 mod volume;
+mod worker;
 mod xml;
 
-pub use checkpoint::{Baseline, SetState, Trouble, Verdict, verdict};
+pub use checkpoint::{Baseline, SetState, Verdict, verdict};
 pub use error::Error;
 pub use gluster::Gluster;
-pub use mount::{ClientMount, Mount, MountTools};
-pub use patience::{Advice, Patience};
-pub use run::{Event, Observer, Outcome, Report, RunOptions, SessionState, run_to_checkpoint};
+pub use mount::{ClientMount, MountTools};
+pub use mount_table::Mount;
+pub use observer::{Event, Observer};
+pub use patience::{Advice, Hopeless, Patience};
+pub use run::{Outcome, Report, RunOptions, SessionState, run_to_checkpoint};
 pub use session::{Secondary, Session};
-pub use status::{CheckpointFlag, SessionStatus, Worker, WorkerStatus};
+pub use status::SessionStatus;
+pub use trouble::Trouble;
 pub use volume::{Brick, BrickSet, VolumeInfo, VolumeState};
+pub use worker::{CheckpointFlag, Worker, WorkerStatus};

@@ -1,6 +1,7 @@
 //! A change on every brick, without which a quiet worker never reaches a checkpoint.
 
 use std::fs;
+use std::path::Path;
 
 use crate::{ClientMount, Error, MountTools};
 
@@ -13,15 +14,12 @@ use crate::{ClientMount, Error, MountTools};
 /// Where the volume cannot be mounted or written.
 pub(crate) fn nudge(mounts: &MountTools, volume: &str) -> Result<(), Error> {
     let mount = ClientMount::read_write(mounts, "localhost", volume)?;
-    let unwritable = |source| Error::Io {
-        tried: "make a directory in",
-        path: mount.path().to_owned(),
-        source,
-    };
-    let made = tempfile::Builder::new()
-        .prefix(".georep-nudge-")
-        .tempdir_in(mount.path());
-    let directory = made.map_err(unwritable)?.keep();
-    fs::remove_dir(&directory).map_err(unwritable)?;
+    let made = tempfile::Builder::new().prefix(".georep-nudge-").tempdir_in(mount.path());
+    let directory = made.map_err(|e| failed("make a directory in", mount.path(), e))?.keep();
+    fs::remove_dir(&directory).map_err(|e| failed("remove", &directory, e))?;
     mount.unmount()
+}
+
+fn failed(tried: &'static str, path: &Path, source: std::io::Error) -> Error {
+    Error::Io { tried, path: path.to_owned(), source }
 }

@@ -79,10 +79,7 @@ impl Session {
     /// [`Error::InvalidName`], as [`Secondary::new`].
     pub fn new(primary: &str, secondary: Secondary) -> Result<Self, Error> {
         check_name("primary volume", primary)?;
-        Ok(Self {
-            primary: primary.to_owned(),
-            secondary,
-        })
+        Ok(Self { primary: primary.to_owned(), secondary })
     }
 }
 
@@ -103,11 +100,7 @@ fn check_name(what: &'static str, name: &str) -> Result<(), Error> {
     } else {
         return Ok(());
     };
-    Err(Error::InvalidName {
-        what,
-        given: name.to_owned(),
-        reason,
-    })
+    Err(Error::InvalidName { what, given: name.to_owned(), reason })
 }
 
 #[cfg(test)]
@@ -115,18 +108,12 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> String {
-        text.parse::<Secondary>()
-            .map_or_else(|error| error.to_string(), |s| s.to_string())
+        text.parse::<Secondary>().map_or_else(|error| error.to_string(), |s| s.to_string())
     }
 
     #[test]
     fn a_secondary_is_written_as_gluster_writes_it() {
-        for text in [
-            "dr::gv2",
-            "geo@dr.example.org::gv2",
-            "fd00::1::gv2",
-            "a@b@dr::gv2",
-        ] {
+        for text in ["dr::gv2", "geo@dr.example.org::gv2", "fd00::1::gv2", "a@b@dr::gv2"] {
             assert_eq!(parsed(text), text);
         }
     }
@@ -138,16 +125,9 @@ mod tests {
 
     #[test]
     fn a_name_that_could_be_taken_for_something_else_is_refused() {
-        for text in [
-            "dr",
-            "dr:gv2",
-            "::gv2",
-            "dr::",
-            "-oProxy::gv2",
-            "dr::--xml",
-            "d r::gv2",
-            "@dr::v",
-        ] {
+        for text in
+            ["dr", "dr:gv2", "::gv2", "dr::", "-oProxy::gv2", "dr::--xml", "d r::gv2", "@dr::v"]
+        {
             assert!(text.parse::<Secondary>().is_err(), "{text}");
         }
         assert!(Session::new("../gv1", "dr::gv2".parse().unwrap()).is_err());

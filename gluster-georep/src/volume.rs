@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::xml::{self, Answer};
+use crate::Error;
+use crate::xml::{self, Answer, Unusable};
 
 /// How often a brick closes its changelog and starts the next, unless the volume says otherwise
 /// (`changelog.rollover-time`).
@@ -73,38 +74,40 @@ impl VolumeInfo {
     /// Reads the volumes in an answer of `gluster volume info --xml`, of 3.5 and later.
     ///
     /// # Errors
-    /// Says what is wrong with XML that is no such answer.
-    pub fn parse_all(xml: &str) -> Result<Vec<Self>, String> {
-        match Self::parse_answer(xml)? {
-            Answer::Done(volumes) => Ok(volumes),
-            Answer::Refused { reason, .. } => Err(reason),
-        }
+    /// [`Error::CutShort`] or [`Error::NotUnderstood`] where this is no such answer,
+    /// [`Error::Refused`] where it is one that says no.
+    pub fn parse_all(xml: &str) -> Result<Vec<Self>, Error> {
+        let line = || "gluster volume info --xml".to_owned();
+        let answer = Self::parse_answer(xml).map_err(|unusable| unusable.printed_by(line()))?;
+        answer.accepted(line())
     }
 
-    pub(crate) fn parse_answer(xml: &str) -> Result<Answer<Vec<Self>>, String> {
-        match xml::parse::<Payload>(xml)? {
-            Answer::Done(payload) => {
-                let volumes = payload.info.volumes.unwrap_or_default().volumes;
-                volumes
-                    .into_iter()
-                    .map(RawVolume::read)
-                    .collect::<Result<_, _>>()
-                    .map(Answer::Done)
-            }
-            Answer::Refused { errno, reason } => Ok(Answer::Refused { errno, reason }),
-        }
+    pub(crate) fn parse_answer(xml: &str) -> Result<Answer<Vec<Self>>, Unusable> {
+        xml::parse::<Payload>(xml)?.and_then(|payload| {
+            let volumes = payload.info.volumes.unwrap_or_default().volumes;
+            volumes.into_iter().map(RawVolume::read).collect()
+        })
     }
 
     /// How often the bricks close their changelogs.
     pub fn rollover_time(&self) -> Duration {
-        self.rollover_option().unwrap_or(DEFAULT_ROLLOVER)
+        let set = self.options.get(ROLLOVER_OPTION).and_then(|value| time(value));
+        set.unwrap_or(DEFAULT_ROLLOVER)
     }
+}
 
-    /// The same, where the volume has it set.
-    pub fn rollover_option(&self) -> Option<Duration> {
-        let seconds = self.options.get(ROLLOVER_OPTION)?.parse().ok()?;
-        Some(Duration::from_secs(seconds))
-    }
+/// Gluster takes `90`, `90s`, `90sec`, `2m` and `2min` for a time, and keeps what it was given
+/// (10.3).
+fn time(value: &str) -> Option<Duration> {
+    let value = value.trim();
+    let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+    let (number, unit) = value.split_at(end);
+    let seconds = match unit {
+        "" | "s" | "sec" => 1,
+        "m" | "min" => 60,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
 }
 
 /// The option behind [`VolumeInfo::rollover_time`].
@@ -139,9 +142,6 @@ struct RawVolume {
     replica_count: usize,
     #[serde(default)]
     disperse_count: usize,
-    /// Until 9.x; 1 on everything but striped volumes, which are gone since 6.0.
-    #[serde(default)]
-    stripe_count: usize,
     bricks: RawBricks,
     #[serde(default)]
     options: RawOptions,
@@ -196,13 +196,10 @@ struct RawOption {
 impl RawVolume {
     fn read(self) -> Result<VolumeInfo, String> {
         let mut sets = Vec::new();
-        let width = set_width(self.replica_count, self.disperse_count, self.stripe_count);
+        let width = set_width(self.replica_count, self.disperse_count);
         sets.extend(into_sets(self.bricks.bricks, width)?);
-        for tier in [self.bricks.hot_bricks, self.bricks.cold_bricks]
-            .into_iter()
-            .flatten()
-        {
-            let width = set_width(tier.replica_count, tier.disperse_count, 1);
+        for tier in [self.bricks.hot_bricks, self.bricks.cold_bricks].into_iter().flatten() {
+            let width = set_width(tier.replica_count, tier.disperse_count);
             sets.extend(into_sets(tier.bricks, width)?);
         }
         if sets.is_empty() {
@@ -218,50 +215,32 @@ impl RawVolume {
                 other => VolumeState::Other(other.to_owned()),
             },
             kind: self.type_str,
-            bricks: sets
-                .iter()
-                .flat_map(|set: &BrickSet| set.bricks.clone())
-                .collect(),
+            bricks: sets.iter().flat_map(|set: &BrickSet| set.bricks.clone()).collect(),
             sets,
-            options: self
-                .options
-                .options
-                .into_iter()
-                .map(|o| (o.name, o.value))
-                .collect(),
+            options: self.options.options.into_iter().map(|o| (o.name, o.value)).collect(),
         })
     }
 }
 
-/// How many neighbouring bricks hold the same data. A count of 0 or 1 means that they do not.
-fn set_width(replica: usize, disperse: usize, stripe: usize) -> usize {
-    disperse.max(replica.max(1) * stripe.max(1))
+/// How many neighbouring bricks hold the same data. A count of 0 or 1 means that they do not. On a
+/// striped volume (gone since 6.0) each replica set holds a stripe of its own.
+fn set_width(replica: usize, disperse: usize) -> usize {
+    disperse.max(replica).max(1)
 }
 
 fn into_sets(bricks: Vec<RawBrick>, width: usize) -> Result<Vec<BrickSet>, String> {
-    let bricks = bricks
-        .into_iter()
-        .map(RawBrick::read)
-        .collect::<Result<Vec<_>, _>>()?;
+    let bricks = bricks.into_iter().map(RawBrick::read).collect::<Result<Vec<_>, _>>()?;
     if bricks.len() % width != 0 {
         return Err(format!("{} bricks cannot be sets of {width}", bricks.len()));
     }
-    Ok(bricks
-        .chunks(width)
-        .map(|set| BrickSet {
-            bricks: set.to_vec(),
-        })
-        .collect())
+    Ok(bricks.chunks(width).map(|set| BrickSet { bricks: set.to_vec() }).collect())
 }
 
 impl RawBrick {
     fn read(self) -> Result<Brick, String> {
         let name = self.name.or(self.text).unwrap_or_default();
         // A path starts with `/`, and an IPv6 address has colons of its own.
-        let (host, path) = name
-            .trim()
-            .split_once(":/")
-            .ok_or(format!("`{name}` is no brick"))?;
+        let (host, path) = name.trim().split_once(":/").ok_or(format!("`{name}` is no brick"))?;
         Ok(Brick {
             host: host.to_owned(),
             path: format!("/{path}"),
@@ -271,114 +250,4 @@ impl RawBrick {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn volume(counts: &str, bricks: &str, options: &str) -> VolumeInfo {
-        let xml = format!(
-            "<cliOutput><opRet>0</opRet><opErrno>0</opErrno><opErrstr/><volInfo><volumes><volume>\
-             <name>gv1</name><id>7</id><status>1</status><statusStr>Started</statusStr>{counts}\
-             <type>7</type><typeStr>Distributed-Replicate</typeStr><transport>0</transport>\
-             <bricks>{bricks}</bricks><optCount>1</optCount><options>{options}</options></volume>\
-             <count>1</count></volumes></volInfo></cliOutput>"
-        );
-        VolumeInfo::parse_all(&xml).unwrap().remove(0)
-    }
-
-    fn brick(name: &str) -> String {
-        format!("<brick uuid=\"u\">{name}<name>{name}</name><hostUuid>u</hostUuid></brick>")
-    }
-
-    fn sets(volume: &VolumeInfo) -> Vec<Vec<String>> {
-        let names = |set: &BrickSet| set.bricks.iter().map(ToString::to_string).collect();
-        volume.sets.iter().map(names).collect()
-    }
-
-    #[test]
-    fn neighbours_are_a_replica_set() {
-        let bricks = ["a:/1", "b:/1", "a:/2", "b:/2"].map(brick).concat();
-        let volume = volume(
-            "<replicaCount>2</replicaCount><disperseCount>0</disperseCount>",
-            &bricks,
-            "",
-        );
-        assert_eq!(sets(&volume), [["a:/1", "b:/1"], ["a:/2", "b:/2"]]);
-        assert_eq!(volume.state, VolumeState::Started);
-    }
-
-    #[test]
-    fn a_disperse_set_is_as_wide_as_its_disperse_count() {
-        let bricks = ["a:/1", "b:/1", "c:/1"].map(brick).concat();
-        let counts = "<replicaCount>1</replicaCount><disperseCount>3</disperseCount>";
-        assert_eq!(sets(&volume(counts, &bricks, "")).len(), 1);
-    }
-
-    #[test]
-    fn where_a_volume_only_distributes_each_brick_is_a_set() {
-        let bricks = ["a:/1", "b:/1"].map(brick).concat();
-        assert_eq!(
-            sets(&volume("<replicaCount>1</replicaCount>", &bricks, "")),
-            [["a:/1"], ["b:/1"]]
-        );
-    }
-
-    #[test]
-    fn the_address_of_an_ipv6_brick_keeps_its_colons() {
-        let volume = volume("", &brick("fd00::1:/b"), "");
-        assert_eq!(
-            (
-                volume.bricks[0].host.as_str(),
-                volume.bricks[0].path.as_str()
-            ),
-            ("fd00::1", "/b")
-        );
-    }
-
-    #[test]
-    fn a_tiered_volume_has_the_sets_of_both_tiers() {
-        let tier = |name: &str, bricks: [&str; 2]| {
-            let bricks = bricks.map(brick).concat();
-            format!(
-                "<{name}Bricks><{name}brickType>Replicate</{name}brickType>\
-                     <{name}replicaCount>2</{name}replicaCount>{bricks}</{name}Bricks>"
-            )
-        };
-        let bricks = [
-            tier("hot", ["a:/h", "b:/h"]),
-            tier("cold", ["a:/c", "b:/c"]),
-        ]
-        .concat();
-        assert_eq!(
-            sets(&volume("", &bricks, "")),
-            [["a:/h", "b:/h"], ["a:/c", "b:/c"]]
-        );
-    }
-
-    #[test]
-    fn the_rollover_time_is_15_s_unless_set() {
-        assert_eq!(
-            volume("", &brick("a:/1"), "").rollover_time(),
-            Duration::from_secs(15)
-        );
-        let set = "<option><name>changelog.rollover-time</name><value>2</value></option>";
-        assert_eq!(
-            volume("", &brick("a:/1"), set).rollover_time(),
-            Duration::from_secs(2)
-        );
-    }
-
-    #[test]
-    fn a_volume_whose_bricks_cannot_be_sets_is_an_error() {
-        let bricks = ["a:/1", "b:/1", "a:/2"].map(brick).concat();
-        let xml = format!(
-            "<cliOutput><opRet>0</opRet><volInfo><volumes><volume><name>v</name>\
-             <statusStr>Started</statusStr><typeStr>Replicate</typeStr><replicaCount>2</replicaCount>\
-             <bricks>{bricks}</bricks></volume></volumes></volInfo></cliOutput>"
-        );
-        assert!(
-            VolumeInfo::parse_all(&xml)
-                .unwrap_err()
-                .contains("3 bricks")
-        );
-    }
-}
+mod tests;

@@ -11,26 +11,16 @@ fn this_checkpoint() -> Timestamp {
 
 fn brick(set: usize, place: usize) -> Brick {
     let host = format!("p{place}");
-    Brick {
-        path: format!("/b/{set}"),
-        host_uuid: Some(host.clone()),
-        host,
-    }
+    Brick { path: format!("/b/{set}"), host_uuid: Some(host.clone()), host }
 }
 
 fn layout() -> Vec<BrickSet> {
-    let set = |set| BrickSet {
-        bricks: (0..WIDTH).map(|place| brick(set, place)).collect(),
-    };
+    let set = |set| BrickSet { bricks: (0..WIDTH).map(|place| brick(set, place)).collect() };
     (0..SETS).map(set).collect()
 }
 
 fn worker(set: usize, place: usize, status: WorkerStatus, flag: CheckpointFlag) -> Worker {
-    let Brick {
-        host,
-        path,
-        host_uuid,
-    } = brick(set, place);
+    let Brick { host, path, host_uuid } = brick(set, place);
     Worker {
         host,
         path,
@@ -82,10 +72,7 @@ fn no_active_worker_and_no_checkpoint_is_not_equality_but_nothing() {
     ] {
         let all = |set| worker(set, 0, status.clone(), CheckpointFlag::NotApplicable);
         let verdict = judge(&(0..SETS).map(all).collect::<Vec<_>>());
-        assert!(
-            !verdict.is_complete() && !verdict.is_at_work(),
-            "{verdict:?}"
-        );
+        assert!(!verdict.is_complete() && !verdict.is_at_work(), "{verdict:?}");
     }
     assert!(!judge(&[]).is_complete());
     assert!(!verdict(&[], &[], this_checkpoint(), &Baseline::default()).is_complete());
@@ -96,10 +83,7 @@ fn a_yes_for_an_older_checkpoint_is_a_no() {
     let mut workers = complete();
     workers[2].checkpoint_time = Some(Timestamp::from_second(1_795_399_999).unwrap());
     let verdict = judge(&workers);
-    assert_eq!(
-        verdict.sets,
-        [SetState::Reached, SetState::Behind, SetState::Reached]
-    );
+    assert_eq!(verdict.sets, [SetState::Reached, SetState::Behind, SetState::Reached]);
     assert!(!verdict.is_complete());
 }
 
@@ -116,13 +100,7 @@ fn a_faulty_worker_stands_in_the_way_whatever_the_others_say() {
     workers[1] = worker(0, 1, WorkerStatus::Faulty, CheckpointFlag::NotApplicable);
     let verdict = judge(&workers);
     assert!(!verdict.is_complete());
-    assert_eq!(
-        verdict
-            .faulty()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>(),
-        ["p1:/b/0"]
-    );
+    assert_eq!(verdict.faulty().map(ToString::to_string).collect::<Vec<_>>(), ["p1:/b/0"]);
 }
 
 #[test]
@@ -130,10 +108,7 @@ fn a_set_with_one_brick_away_counts_and_one_with_none_is_offline() {
     let mut workers = complete();
     workers.remove(1);
     let verdict = judge(&workers);
-    assert!(
-        verdict.is_complete() && verdict.offline == [brick(0, 1)],
-        "{verdict:?}"
-    );
+    assert!(verdict.is_complete() && verdict.offline == [brick(0, 1)], "{verdict:?}");
 
     workers.remove(0);
     let verdict = judge(&workers);
@@ -145,25 +120,65 @@ fn a_set_with_one_brick_away_counts_and_one_with_none_is_offline() {
 fn only_failures_of_this_run_stand_in_the_way() {
     let mut workers = complete();
     workers[0].failures = Some(3);
-    let mut before = Baseline::default();
-    before.learn(&workers);
-    before.learn(&complete());
+    let before = Baseline::before(&workers);
     assert!(verdict(&layout(), &workers, this_checkpoint(), &before).is_complete());
 
     workers[0].failures = Some(5);
     let verdict = verdict(&layout(), &workers, this_checkpoint(), &before);
     assert_eq!(verdict.troubles, [Trouble::Failures(brick(0, 0), 2)]);
-    assert!(!verdict.is_complete());
+    assert!(!verdict.is_complete() && verdict.has_reached_all());
+}
+
+#[test]
+fn failures_first_seen_on_the_way_are_old_and_those_first_seen_at_the_end_count() {
+    let mut workers = complete();
+    workers[0].failures = Some(3);
+
+    let mut at_the_end = Baseline::default();
+    at_the_end.learn(&workers, this_checkpoint());
+    let late = verdict(&layout(), &workers, this_checkpoint(), &at_the_end);
+    assert_eq!(late.troubles, [Trouble::Failures(brick(0, 0), 3)]);
+
+    let mut on_the_way = Baseline::default();
+    workers[0].checkpoint_completed = CheckpointFlag::No;
+    on_the_way.learn(&workers, this_checkpoint());
+    workers[0].checkpoint_completed = CheckpointFlag::Yes;
+    on_the_way.learn(&workers, this_checkpoint());
+    assert!(verdict(&layout(), &workers, this_checkpoint(), &on_the_way).is_complete());
+}
+
+#[test]
+fn a_session_that_somebody_stopped_is_trouble() {
+    for status in [WorkerStatus::Stopped, WorkerStatus::Paused] {
+        let mut workers = complete();
+        for worker in &mut workers[0..2] {
+            worker.status = status.clone();
+        }
+        let trouble = Trouble::NotRunning(layout()[0].bricks.clone(), status);
+        assert_eq!(judge(&workers).troubles, [trouble]);
+    }
+}
+
+#[test]
+fn a_brick_listed_twice_counts_with_all_its_rows() {
+    let mut workers = complete();
+    workers.push(worker(0, 0, WorkerStatus::Active, CheckpointFlag::No));
+    assert_eq!(judge(&workers).sets[0], SetState::Behind);
+}
+
+#[test]
+fn what_is_awaited_are_the_workers_of_the_sets_that_are_behind() {
+    let mut workers = complete();
+    workers[2].checkpoint_completed = CheckpointFlag::No;
+    assert_eq!(judge(&workers).awaited, workers[2..4]);
+    assert_eq!(judge(&complete()).awaited, []);
 }
 
 #[test]
 fn a_worker_for_a_brick_not_in_the_volume_means_that_the_layout_changed() {
     let mut workers = complete();
     workers.push(worker(SETS, 0, WorkerStatus::Active, CheckpointFlag::No));
-    assert_eq!(
-        judge(&workers).troubles,
-        [Trouble::Stranger(format!("p0:/b/{SETS}"))]
-    );
+    assert_eq!(judge(&workers).troubles, [Trouble::Stranger(format!("p0:/b/{SETS}"))]);
 }
 
 #[test]
@@ -255,7 +270,7 @@ proptest! {
                     && extra.failures.unwrap_or(0) == 0
             }
             WorkerStatus::Faulty | WorkerStatus::Inconsistent | WorkerStatus::ConfigCorrupted
-            | WorkerStatus::NotApplicable | WorkerStatus::Other(_) => place.is_none(),
+            | WorkerStatus::NotApplicable | WorkerStatus::Other(_) => false,
             // Standing by: fine where another of the set is active.
             _ => place.is_none_or(|place| place % WIDTH == 1) && (place.is_none() || extra.failures.unwrap_or(0) == 0),
         };

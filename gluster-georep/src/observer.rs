@@ -1,0 +1,58 @@
+//! What a run tells its caller while it goes on.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::{Error, SessionState, SessionStatus, Verdict};
+
+/// What happens during a run.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The session exists, and was in this state.
+    Found(SessionState),
+    /// The session was stopped, so that it can be started anew.
+    Stopped,
+    /// The checkpoint was set to this second.
+    CheckpointSet(Timestamp),
+    /// A change was made on every brick.
+    Nudged,
+    /// Waiting so long for the bricks to close their changelogs.
+    Settling(Duration),
+    /// The session was started.
+    Started,
+    /// The session was checked for the `turn`th time.
+    Checked {
+        /// Counted from 1.
+        turn: u32,
+        /// How far it is.
+        verdict: &'a Verdict,
+        /// What gluster said.
+        status: &'a SessionStatus,
+    },
+    /// Something failed that passes, or that the run can do without; it goes on. Told once until
+    /// it has passed.
+    Retrying(&'a Error),
+    /// The session was stopped and started again, as it was stuck.
+    Restarted,
+    /// The checkpoint is complete; the session is about to be stopped.
+    Stopping,
+    /// The run has ended and left the session in this state.
+    Left(SessionState),
+}
+
+/// Who is told what happens, and may end the run.
+pub trait Observer {
+    /// Something happened.
+    fn event(&mut self, _event: &Event<'_>) {}
+
+    /// Whether the run should end now. Asked before each command, and ten times a second between
+    /// them.
+    fn stop_requested(&self) -> bool {
+        false
+    }
+}
+
+/// Nobody.
+impl Observer for () {}

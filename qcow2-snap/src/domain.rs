@@ -1,0 +1,373 @@
+//! A domain and its disks, as `virsh dumpxml` describes them.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::Error;
+
+/// A domain, live or as it is defined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Domain {
+    /// The name.
+    pub name: String,
+    /// The UUID: stays when the domain is renamed.
+    pub uuid: String,
+    /// The number libvirt gives a domain that has a QEMU process; `None` in a definition.
+    pub id: Option<String>,
+    /// The disks and drives, in the order of the XML.
+    pub disks: Vec<Disk>,
+}
+
+/// A disk or drive of a domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Disk {
+    /// Its name within the domain, such as `vda`.
+    pub target: String,
+    /// What it is on.
+    pub source: Source,
+    /// The format of the source; never guessed from its content.
+    pub format: Option<String>,
+    /// The guest cannot write to it.
+    pub read_only: bool,
+    /// Other domains may use it at the same time.
+    pub shareable: bool,
+    /// What is written to it is thrown away when the domain stops.
+    pub transient: bool,
+    /// What lies behind the source, nearest first. A definition rarely lists it.
+    pub backing: Vec<BackingStore>,
+    /// The block job that copies this disk elsewhere.
+    pub mirror: Option<Mirror>,
+}
+
+/// One image behind a disk's source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackingStore {
+    /// Where it is.
+    pub source: Source,
+    /// Its format.
+    pub format: Option<String>,
+}
+
+/// A block job that copies a disk elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    /// What it does: `active-commit`, `copy`.
+    pub job: String,
+    /// Where to.
+    pub source: Source,
+    /// Whether both sides hold the same, so that the domain can be moved over. libvirt says so
+    /// only here: equal counters of the job do not mean it.
+    pub ready: bool,
+}
+
+/// What a disk is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Source {
+    /// A drive without a medium.
+    Empty,
+    /// A file.
+    File(PathBuf),
+    /// A block device.
+    Block(PathBuf),
+    /// A network resource.
+    Network {
+        /// `gluster`, `rbd`, `nbd`, …
+        protocol: String,
+        /// Volume and path, or whatever the protocol has.
+        name: String,
+    },
+    /// A volume of a storage pool.
+    Volume {
+        /// The storage pool.
+        pool: String,
+        /// The volume in it.
+        volume: String,
+    },
+    /// A type that is not known here, by its name.
+    Other(String),
+}
+
+impl Source {
+    /// The path, where the source is a file.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            _ => None,
+        }
+    }
+}
+
+impl Domain {
+    /// Reads what `virsh dumpxml` printed.
+    ///
+    /// # Errors
+    /// [`Error::Xml`] where it is not the XML of a domain.
+    pub fn parse(xml: &str) -> Result<Self, Error> {
+        let domain: xml::Domain = quick_xml::de::from_str(xml)
+            .map_err(|source| Error::Xml { of: "a domain".to_owned(), source })?;
+        Ok(domain.into())
+    }
+
+    /// Whether the domain has a QEMU process: running, paused, or anything but shut off.
+    pub fn is_active(&self) -> bool {
+        self.id.is_some()
+    }
+
+    /// The disk with this target.
+    pub fn disk(&self, target: &str) -> Option<&Disk> {
+        self.disks.iter().find(|disk| disk.target == target)
+    }
+
+    /// Whether any disk has `file` as its source, anywhere behind it, or as the goal of a job.
+    pub fn mentions(&self, file: &Path) -> bool {
+        let is_file = |source: &Source| source.file() == Some(file);
+        self.disks.iter().any(|disk| {
+            is_file(&disk.source)
+                || disk.backing.iter().any(|backing| is_file(&backing.source))
+                || disk.mirror.as_ref().is_some_and(|mirror| is_file(&mirror.source))
+        })
+    }
+}
+
+/// The shapes of the XML.
+mod xml {
+    use super::{BackingStore, Deserialize, Mirror, Source};
+
+    #[derive(Deserialize)]
+    pub(super) struct Domain {
+        #[serde(rename = "@id")]
+        id: Option<String>,
+        name: String,
+        uuid: String,
+        #[serde(default)]
+        devices: Devices,
+    }
+
+    #[derive(Deserialize, Default)]
+    struct Devices {
+        #[serde(default, rename = "disk")]
+        disks: Vec<Disk>,
+    }
+
+    #[derive(Deserialize)]
+    struct Disk {
+        #[serde(rename = "@type", default)]
+        kind: String,
+        driver: Option<Format>,
+        source: Option<Location>,
+        target: Target,
+        readonly: Option<Present>,
+        shareable: Option<Present>,
+        transient: Option<Present>,
+        #[serde(rename = "backingStore")]
+        backing_store: Option<Box<Backing>>,
+        mirror: Option<Job>,
+    }
+
+    /// An element that only has to be there.
+    #[derive(Deserialize)]
+    struct Present {}
+
+    #[derive(Deserialize)]
+    struct Target {
+        #[serde(rename = "@dev")]
+        dev: String,
+    }
+
+    #[derive(Deserialize)]
+    struct Format {
+        #[serde(rename = "@type")]
+        kind: Option<String>,
+    }
+
+    #[derive(Deserialize)]
+    struct Location {
+        #[serde(rename = "@file")]
+        file: Option<String>,
+        #[serde(rename = "@dev")]
+        dev: Option<String>,
+        #[serde(rename = "@protocol")]
+        protocol: Option<String>,
+        #[serde(rename = "@name")]
+        name: Option<String>,
+        #[serde(rename = "@pool")]
+        pool: Option<String>,
+        #[serde(rename = "@volume")]
+        volume: Option<String>,
+    }
+
+    #[derive(Deserialize)]
+    struct Backing {
+        #[serde(rename = "@type", default)]
+        kind: String,
+        format: Option<Format>,
+        source: Option<Location>,
+        #[serde(rename = "backingStore")]
+        backing_store: Option<Box<Self>>,
+    }
+
+    #[derive(Deserialize)]
+    struct Job {
+        #[serde(rename = "@type", default)]
+        kind: String,
+        #[serde(rename = "@job", default)]
+        job: String,
+        #[serde(rename = "@ready")]
+        ready: Option<String>,
+        source: Option<Location>,
+    }
+
+    impl From<Domain> for super::Domain {
+        fn from(xml: Domain) -> Self {
+            let disks = xml.devices.disks.into_iter().map(Into::into).collect();
+            Self { name: xml.name, uuid: xml.uuid, id: xml.id, disks }
+        }
+    }
+
+    impl From<Disk> for super::Disk {
+        fn from(xml: Disk) -> Self {
+            Self {
+                target: xml.target.dev,
+                source: source(&xml.kind, xml.source),
+                format: xml.driver.and_then(|driver| driver.kind),
+                read_only: xml.readonly.is_some(),
+                shareable: xml.shareable.is_some(),
+                transient: xml.transient.is_some(),
+                backing: chain(xml.backing_store),
+                mirror: xml.mirror.map(|job| Mirror {
+                    source: source(&job.kind, job.source),
+                    job: job.job,
+                    ready: job.ready.as_deref() == Some("yes"),
+                }),
+            }
+        }
+    }
+
+    /// libvirt nests the chain; an empty element ends it.
+    fn chain(mut next: Option<Box<Backing>>) -> Vec<BackingStore> {
+        let mut chain = Vec::new();
+        while let Some(backing) = next {
+            let Backing { kind, format, source: location, backing_store } = *backing;
+            let source = source(&kind, location);
+            if source != Source::Empty {
+                chain.push(BackingStore { source, format: format.and_then(|f| f.kind) });
+            }
+            next = backing_store;
+        }
+        chain
+    }
+
+    fn source(kind: &str, location: Option<Location>) -> Source {
+        let Some(location) = location else {
+            return Source::Empty;
+        };
+        let text = Option::unwrap_or_default;
+        match kind {
+            "file" => location.file.map_or(Source::Empty, |file| Source::File(file.into())),
+            "block" => location.dev.map_or(Source::Empty, |device| Source::Block(device.into())),
+            "network" => {
+                Source::Network { protocol: text(location.protocol), name: text(location.name) }
+            }
+            "volume" => Source::Volume { pool: text(location.pool), volume: text(location.volume) },
+            other => Source::Other(other.to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A domain with these disks, as libvirt prints it while it runs.
+    fn running(disks: &str) -> Domain {
+        let xml = format!(
+            "<domain type='kvm' id='7'><name>web</name>\
+             <uuid>80b7b426-a274-4787-b2d1-89bce6561bcf</uuid>\
+             <devices><emulator>/usr/bin/qemu</emulator>{disks}<serial type='pty'/></devices>\
+             </domain>"
+        );
+        Domain::parse(&xml).unwrap()
+    }
+
+    #[test]
+    fn a_disk_on_an_overlay_with_a_job_lists_its_chain_and_the_job() {
+        let domain = running(
+            "<disk type='file' device='disk'>
+               <driver name='qemu' type='qcow2'/>
+               <source file='/vm/a,b &amp; c.ov.qcow2' index='5'/>
+               <backingStore type='file' index='3'>
+                 <format type='qcow2'/>
+                 <source file='/vm/a,b &amp; c.qcow2'/>
+                 <backingStore type='file' index='4'>
+                   <format type='raw'/><source file='/vm/golden.img'/><backingStore/>
+                 </backingStore>
+               </backingStore>
+               <mirror type='file' job='active-commit' ready='yes'>
+                 <format type='qcow2'/><source file='/vm/a,b &amp; c.qcow2' index='3'/>
+               </mirror>
+               <target dev='vda' bus='virtio'/>
+             </disk>",
+        );
+        assert!(domain.is_active());
+        let disk = domain.disk("vda").unwrap();
+        assert_eq!(disk.source, Source::File("/vm/a,b & c.ov.qcow2".into()));
+        assert_eq!(disk.format.as_deref(), Some("qcow2"));
+        let chain: Vec<_> = disk.backing.iter().map(|b| b.source.file().unwrap()).collect();
+        assert_eq!(chain, [Path::new("/vm/a,b & c.qcow2"), Path::new("/vm/golden.img")]);
+        let mirror = disk.mirror.as_ref().unwrap();
+        assert!(mirror.ready);
+        assert_eq!(mirror.job, "active-commit");
+        assert!(domain.mentions(Path::new("/vm/golden.img")));
+        assert!(!domain.mentions(Path::new("/vm/other.qcow2")));
+    }
+
+    #[test]
+    fn a_job_is_ready_only_where_libvirt_says_yes() {
+        for (ready, expected) in [("ready='yes'", true), ("ready='abort'", false), ("", false)] {
+            let domain = running(&format!(
+                "<disk type='file'><source file='/vm/o'/>\
+                 <mirror type='file' job='active-commit' {ready}><source file='/vm/b'/></mirror>\
+                 <target dev='vda'/></disk>"
+            ));
+            assert_eq!(domain.disks[0].mirror.as_ref().unwrap().ready, expected, "{ready}");
+        }
+    }
+
+    #[test]
+    fn every_type_of_source_is_told_apart() {
+        let of = |disk: &str| running(disk).disks.remove(0).source;
+        let disk = |kind: &str, source: &str| {
+            of(&format!("<disk type='{kind}'>{source}<target dev='vda'/></disk>"))
+        };
+        assert_eq!(disk("file", ""), Source::Empty);
+        assert_eq!(disk("file", "<source file='/a'/>"), Source::File("/a".into()));
+        assert_eq!(disk("block", "<source dev='/dev/sdb'/>"), Source::Block("/dev/sdb".into()));
+        assert_eq!(
+            disk("network", "<source protocol='gluster' name='gv/a'><host name='n'/></source>"),
+            Source::Network { protocol: "gluster".into(), name: "gv/a".into() }
+        );
+        assert_eq!(
+            disk("volume", "<source pool='p' volume='v'/>"),
+            Source::Volume { pool: "p".into(), volume: "v".into() }
+        );
+        assert_eq!(disk("nvme", "<source managed='yes'/>"), Source::Other("nvme".into()));
+    }
+
+    #[test]
+    fn a_definition_is_not_active_and_a_domain_may_have_no_disks() {
+        let domain = Domain::parse("<domain><name>n</name><uuid>u</uuid></domain>").unwrap();
+        assert!(!domain.is_active());
+        assert!(domain.disks.is_empty());
+    }
+
+    #[test]
+    fn what_is_not_a_domain_is_an_error() {
+        for xml in ["", "<domain/>", "<domain><name>n</name>", "no xml"] {
+            assert!(matches!(Domain::parse(xml), Err(Error::Xml { .. })), "{xml}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+use std::io;
+use std::path::PathBuf;
+
+use tool_command::CommandError;
+
+use crate::external::Overlay;
+use crate::image::ImageError;
+use crate::virsh::VirshFailure;
+
+/// Why something could not be done. The text is whole: it includes what caused it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// virsh failed, for a reason that is told apart where somebody must act on it.
+    #[error("{source}")]
+    Virsh {
+        /// What its message means.
+        failure: VirshFailure,
+        /// What it was asked, and what it said.
+        source: CommandError,
+    },
+
+    /// qemu-img failed.
+    #[error(transparent)]
+    QemuImg(#[from] CommandError),
+
+    /// Something that libvirt printed is not the XML it should be.
+    #[error("this is not the XML of {of}: {source}")]
+    Xml {
+        /// What it should have been.
+        of: String,
+        /// Where it is not.
+        source: quick_xml::DeError,
+    },
+
+    /// A tool printed what is not the JSON it should be.
+    #[error("`{of}` printed what was not expected: {source}")]
+    Json {
+        /// The command line.
+        of: String,
+        /// Where it is not.
+        source: serde_json::Error,
+    },
+
+    /// An image is not as it must be.
+    #[error("image `{}` {source}", .path.display())]
+    Image {
+        /// The image.
+        path: PathBuf,
+        /// What is wrong.
+        source: ImageError,
+    },
+
+    /// A file could not be accessed.
+    #[error("cannot {tried} `{}`: {source}", .path.display())]
+    Io {
+        /// What was tried: a verb.
+        tried: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// Tools are given absolute paths only.
+    #[error("the path `{}` is not absolute", .path.display())]
+    RelativePath {
+        /// The path.
+        path: PathBuf,
+    },
+
+    /// The domain is not as it must be for what was asked; nothing was changed.
+    #[error("domain `{domain}`: {reason}")]
+    Unfit {
+        /// Its name.
+        domain: String,
+        /// What is in the way.
+        reason: String,
+    },
+
+    /// The snapshot was not made as it was asked for, and these overlays are in use now. Each can
+    /// be committed back.
+    #[error("domain `{domain}`: {reason}; overlays in use: {}", list(.overlays))]
+    OverlaysInUse {
+        /// Its name.
+        domain: String,
+        /// What is not as it was asked for.
+        reason: String,
+        /// What the domain is on now.
+        overlays: Vec<Overlay>,
+    },
+
+    /// The overlay could not be merged back. It is still in use: it must not be deleted.
+    #[error("the overlay `{}` of disk `{}` was not merged back: {reason}", .overlay.overlay.display(), .overlay.target)]
+    NotCommitted {
+        /// The overlay.
+        overlay: Box<Overlay>,
+        /// Why.
+        reason: String,
+    },
+
+    /// The overlay was merged back, but is not deleted: it is not certain that it is unused.
+    #[error("the overlay `{}` is not deleted: {reason}", .overlay.overlay.display())]
+    NotRemoved {
+        /// The overlay.
+        overlay: Box<Overlay>,
+        /// Why.
+        reason: String,
+    },
+
+    /// libvirt reported success, but an image does not hold the snapshot as it should.
+    #[error("snapshot `{name}` of domain `{domain}`: {reason}")]
+    BadSnapshot {
+        /// The domain's name.
+        domain: String,
+        /// The snapshot's name.
+        name: String,
+        /// What is not as it should be.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// What virsh's message means, where virsh failed.
+    pub fn virsh_failure(&self) -> Option<VirshFailure> {
+        match self {
+            Self::Virsh { failure, .. } => Some(*failure),
+            _ => None,
+        }
+    }
+}
+
+fn list(overlays: &[Overlay]) -> String {
+    let shown: Vec<_> = overlays.iter().map(|o| o.overlay.display().to_string()).collect();
+    shown.join(", ")
+}

@@ -1,0 +1,151 @@
+//! The next step towards a disk that is back on its base: a pure decision from what libvirt says.
+
+use std::path::Path;
+
+use super::Overlay;
+use crate::domain::{Disk, Domain, Mirror};
+
+/// libvirt's name of the job that merges the active image of a disk.
+const ACTIVE_COMMIT: &str = "active-commit";
+
+/// What to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Start the block job.
+    Start,
+    /// The block job is at work.
+    Wait,
+    /// The block job has caught up: move the domain to the base.
+    Pivot,
+    /// The domain does not run: merge with qemu-img, then [`Step::Redefine`].
+    MergeOffline,
+    /// The domain runs on its base, but would start on the overlay the next time.
+    Redefine,
+    /// Nothing is left to do.
+    Done,
+    /// Not what this crate made: a person must look.
+    Stop(String),
+}
+
+/// Decides from the two descriptions of the domain.
+pub(super) fn next(overlay: &Overlay, live: &Domain, persistent: &Domain) -> Step {
+    let (Some(disk), Some(defined)) =
+        (live.disk(&overlay.target), persistent.disk(&overlay.target))
+    else {
+        return Step::Stop("the domain no longer has the disk".to_owned());
+    };
+    match (live.is_active(), place(overlay, disk), place(overlay, defined)) {
+        (true, Place::Overlay, _) => running_on_overlay(overlay, disk.mirror.as_ref()),
+        (true, Place::Base, Place::Overlay) => Step::Redefine,
+        (false, _, Place::Overlay) => Step::MergeOffline,
+        (true, Place::Base, Place::Base) if disk.mirror.is_none() => Step::Done,
+        (true, Place::Base, Place::Base) => Step::Wait,
+        (false, _, Place::Base) => Step::Done,
+        (true, Place::Elsewhere, _) | (_, _, Place::Elsewhere) => Step::Stop(format!(
+            "the disk is on neither the overlay nor `{}`",
+            overlay.base.display()
+        )),
+    }
+}
+
+/// Where a disk is.
+enum Place {
+    Base,
+    Overlay,
+    Elsewhere,
+}
+
+fn place(overlay: &Overlay, disk: &Disk) -> Place {
+    match disk.source.file() {
+        Some(file) if file == overlay.base => Place::Base,
+        Some(file) if file == overlay.overlay => Place::Overlay,
+        _ => Place::Elsewhere,
+    }
+}
+
+fn running_on_overlay(overlay: &Overlay, mirror: Option<&Mirror>) -> Step {
+    let to_base = |mirror: &Mirror| mirror.source.file() == Some(Path::new(&overlay.base));
+    match mirror {
+        None => Step::Start,
+        Some(mirror) if mirror.job != ACTIVE_COMMIT || !to_base(mirror) => {
+            Step::Stop(format!("another block job (`{}`) is active on the disk", mirror.job))
+        }
+        Some(mirror) if mirror.ready => Step::Pivot,
+        Some(_) => Step::Wait,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::external::FileId;
+
+    fn overlay() -> Overlay {
+        Overlay {
+            domain: "u".into(),
+            target: "vda".into(),
+            base: "/vm/base".into(),
+            overlay: "/vm/overlay".into(),
+            file: FileId { device: 1, inode: 1 },
+        }
+    }
+
+    fn domain(id: &str, file: &str, mirror: &str) -> Domain {
+        let xml = format!(
+            "<domain {id}><name>n</name><uuid>u</uuid><devices><disk type='file'>\
+             <source file='{file}'/>{mirror}<target dev='vda'/></disk></devices></domain>"
+        );
+        Domain::parse(&xml).unwrap()
+    }
+
+    fn running(file: &str, mirror: &str, defined: &str) -> Step {
+        next(&overlay(), &domain("id='1'", file, mirror), &domain("", defined, ""))
+    }
+
+    fn shut_off(file: &str) -> Step {
+        next(&overlay(), &domain("", file, ""), &domain("", file, ""))
+    }
+
+    fn job(job: &str, to: &str, ready: &str) -> String {
+        format!("<mirror type='file' job='{job}' {ready}><source file='{to}'/></mirror>")
+    }
+
+    #[test]
+    fn a_running_domain_goes_from_start_over_wait_and_pivot_to_done() {
+        let (waiting, ready) =
+            (job("active-commit", "/vm/base", ""), job("active-commit", "/vm/base", "ready='yes'"));
+        assert_eq!(running("/vm/overlay", "", "/vm/overlay"), Step::Start);
+        assert_eq!(running("/vm/overlay", &waiting, "/vm/overlay"), Step::Wait);
+        assert_eq!(running("/vm/overlay", &ready, "/vm/overlay"), Step::Pivot);
+        assert_eq!(running("/vm/base", "", "/vm/base"), Step::Done);
+    }
+
+    #[test]
+    fn a_job_that_vanished_without_moving_the_disk_is_started_again() {
+        assert_eq!(running("/vm/overlay", "", "/vm/overlay"), Step::Start);
+    }
+
+    #[test]
+    fn a_definition_left_on_the_overlay_is_put_right() {
+        assert_eq!(running("/vm/base", "", "/vm/overlay"), Step::Redefine);
+    }
+
+    #[test]
+    fn a_domain_that_was_shut_off_is_merged_without_it() {
+        assert_eq!(shut_off("/vm/overlay"), Step::MergeOffline);
+        assert_eq!(shut_off("/vm/base"), Step::Done);
+    }
+
+    #[test]
+    fn what_is_not_ours_is_left_to_a_person() {
+        for step in [
+            running("/vm/overlay", &job("copy", "/vm/base", "ready='yes'"), "/vm/overlay"),
+            running("/vm/overlay", &job("active-commit", "/vm/golden", ""), "/vm/overlay"),
+            running("/vm/golden", "", "/vm/overlay"),
+            running("/vm/base", "", "/vm/other"),
+            shut_off("/vm/other"),
+        ] {
+            assert!(matches!(step, Step::Stop(_)), "{step:?}");
+        }
+    }
+}

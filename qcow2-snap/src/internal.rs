@@ -1,0 +1,119 @@
+//! Internal snapshots: every disk of a domain holds its own state, and one of them the memory.
+//!
+//! libvirt is asked for all of it, whether the domain runs or not. A domain that runs stands still
+//! while its memory is written into the image of its first disk, and then runs on; a paused one
+//! stays paused; of one that is shut off there are only the disks.
+//!
+//! libvirt keeps metadata of the snapshot. Without it (`--no-metadata`) QEMU *replaces* a snapshot
+//! of the same name without a word, and `virsh snapshot-delete` does not find it later. Because of
+//! the metadata the domain can be undefined only with `--snapshots-metadata`.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::Error;
+use crate::domain::Domain;
+use crate::image::{Image, Snapshot};
+use crate::virsh::Virsh;
+
+/// An image of a domain that gets a part of the snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotImage {
+    /// The disk's target, such as `vda`.
+    pub target: String,
+    /// The qcow2 file.
+    pub path: PathBuf,
+}
+
+/// A snapshot that every image holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Taken {
+    /// How long the call took. The guest stood still for most of it.
+    pub duration: Duration,
+    /// Bytes of memory and device state; 0 of a domain that was shut off.
+    pub vm_state_size: u64,
+}
+
+/// Takes an internal snapshot of `domain`, and reads in every one of `images`, which are all its
+/// writable disks, that it is there.
+///
+/// `limit` is how long virsh may take, for the guest's memory to be written. After it libvirt and
+/// the guest go on with the snapshot all the same.
+///
+/// # Errors
+/// [`Error::Unfit`] where an image has a snapshot with this name or id already,
+/// [`Error::BadSnapshot`] where an image does not hold it afterwards; other errors as virsh fails,
+/// or an image cannot be read. What was made is deleted again, unless virsh failed.
+pub fn create(
+    virsh: &Virsh,
+    domain: &Domain,
+    name: &str,
+    images: &[SnapshotImage],
+    limit: Duration,
+) -> Result<Taken, Error> {
+    for image in images {
+        must_be_free(domain, name, &image.path)?;
+    }
+    let started = Instant::now();
+    virsh.snapshot_create(&domain.uuid, name, [], limit)?;
+    let duration = started.elapsed();
+    match verify(domain, name, images) {
+        Ok(vm_state_size) => Ok(Taken { duration, vm_state_size }),
+        Err(error) => {
+            // The error that is told is the one that began it.
+            let _ = delete(virsh, domain, name, limit);
+            Err(error)
+        }
+    }
+}
+
+/// Deletes the snapshot from every disk of `domain`, running or not.
+///
+/// # Errors
+/// As virsh fails.
+pub fn delete(virsh: &Virsh, domain: &Domain, name: &str, limit: Duration) -> Result<(), Error> {
+    virsh.snapshot_delete(&domain.uuid, name, limit)
+}
+
+/// qemu-img takes a name for an id where one fits: neither may be in use.
+fn must_be_free(domain: &Domain, name: &str, path: &Path) -> Result<(), Error> {
+    let taken = |snapshot: &Snapshot| [&snapshot.id, &snapshot.name].contains(&&name.into());
+    if !read(path)?.snapshots.iter().any(taken) {
+        return Ok(());
+    }
+    let reason = format!("image `{}` has a snapshot `{name}` already", path.display());
+    Err(Error::Unfit { domain: domain.name.clone(), reason })
+}
+
+/// Reads the snapshot in every image. Returns the size of the VM state.
+fn verify(domain: &Domain, name: &str, images: &[SnapshotImage]) -> Result<u64, Error> {
+    let bad = |reason: String| Error::BadSnapshot {
+        domain: domain.name.clone(),
+        name: name.to_owned(),
+        reason,
+    };
+    let mut states = Vec::new();
+    for image in images {
+        let found = read(&image.path)?;
+        let snapshot = found.snapshot(name.as_bytes());
+        let snapshot = snapshot
+            .ok_or_else(|| bad(format!("image `{}` does not hold it", image.path.display())))?;
+        states.extend(Some(snapshot.vm_state_size).filter(|&size| size > 0));
+    }
+    match (domain.is_active(), states.as_slice()) {
+        (true, &[size]) => Ok(size),
+        (false, []) => Ok(0),
+        (_, states) => Err(bad(format!("{} images hold the state of the memory", states.len()))),
+    }
+}
+
+fn read(path: &Path) -> Result<Image, Error> {
+    let file = File::open(path).map_err(|source| Error::Io {
+        tried: "read the image",
+        path: path.to_owned(),
+        source,
+    })?;
+    Image::read(file).map_err(|source| Error::Image { path: path.to_owned(), source })
+}

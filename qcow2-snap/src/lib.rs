@@ -1,0 +1,25 @@
+//! Consistent images of virtual machines: qcow2 read without trust, snapshots taken with libvirt.
+//!
+//! | module | question it answers |
+//! |---|---|
+//! | [`image`] | What does a qcow2 image say about itself, and which of its bytes make up one state of the disk? |
+//! | [`domain`] | Which disks has a domain, and what are they on? |
+//! | [`plan`] | What happens to each disk? |
+//! | [`external`] | How is a running domain put on overlays, and brought back? |
+//! | [`internal`] | How does every image of a domain get a snapshot inside? |
+//! | [`virsh`], [`qemu_img`] | The tools that do it. |
+//!
+//! Deciding is pure: [`plan::plan`], the reading of XML and images, and what a commit does next
+//! are functions from values to values. Tools are started through [`tool_command`] only, and
+//! libvirt's XML, not a tool's exit status, says whether something worked.
+
+pub mod domain;
+mod error;
+pub mod external;
+pub mod image;
+pub mod internal;
+pub mod plan;
+pub mod qemu_img;
+pub mod virsh;
+
+pub use error::Error;

@@ -1,0 +1,234 @@
+//! `qemu-img`: what it says about an image, and a commit while no domain uses the image.
+//!
+//! The format is always given. An image whose format is guessed can be made by its guest to look
+//! like another one, with a backing file of the guest's choice. Paths stand after `--` and are
+//! absolute: `a:b` would be taken for a protocol, `-x` for an option.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tool_command::{Command, CommandError, Output, Tool};
+
+use crate::Error;
+
+/// A commit moves the data of a whole overlay; ended half way it can be started again.
+const COMMIT_LIMIT: Duration = Duration::from_secs(12 * 3600);
+/// A check reads all tables of an image.
+const CHECK_LIMIT: Duration = Duration::from_secs(3600);
+
+/// The `qemu-img` program.
+#[derive(Debug, Clone)]
+pub struct QemuImg {
+    tool: Tool,
+}
+
+/// Whether an image may be looked at while a domain has it open. Without it a lock is an error:
+/// where no domain should run, it is an alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// Nothing else may have the image open for writing.
+    Exclusive,
+    /// What is read may be inconsistent (`-U`).
+    Shared,
+}
+
+/// What `qemu-img info` says, of that what does not depend on the file system.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct ImageInfo {
+    /// The format that was asked for.
+    pub format: String,
+    /// Bytes the guest sees.
+    pub virtual_size: u64,
+    /// Bytes a cluster.
+    pub cluster_size: Option<u64>,
+    /// The backing file as the header names it.
+    pub backing_filename: Option<String>,
+    /// The backing file's format as the header names it.
+    pub backing_filename_format: Option<String>,
+    /// The internal snapshots; the key is absent where there are none.
+    #[serde(default)]
+    pub snapshots: Vec<SnapshotInfo>,
+}
+
+/// One snapshot of [`ImageInfo`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct SnapshotInfo {
+    /// The id; what is not UTF-8 is U+FFFD.
+    pub id: String,
+    /// The name; what is not UTF-8 is U+FFFD.
+    pub name: String,
+    /// Bytes of memory and device state.
+    pub vm_state_size: u64,
+    /// When it was taken: seconds since 1970, UTC.
+    pub date_sec: u32,
+    /// And nanoseconds.
+    pub date_nsec: u32,
+}
+
+/// What `qemu-img check` found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+#[non_exhaustive]
+pub struct CheckReport {
+    /// Places where the image is corrupt.
+    pub corruptions: u64,
+    /// Clusters in use by nothing: lost space, no lost data.
+    pub leaks: u64,
+    /// Places that could not be checked.
+    pub check_errors: u64,
+}
+
+impl CheckReport {
+    /// Whether all data is as it should be. Leaked clusters waste space and harm nothing; an
+    /// image that a running domain writes to always shows some.
+    pub fn is_sound(&self) -> bool {
+        self.corruptions == 0 && self.check_errors == 0
+    }
+}
+
+impl fmt::Display for CheckReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { corruptions, leaks, check_errors } = self;
+        write!(f, "{corruptions} corruptions, {check_errors} unreadable places, {leaks} leaks")
+    }
+}
+
+impl QemuImg {
+    /// Uses the `qemu-img` that was found.
+    pub fn new(tool: Tool) -> Self {
+        Self { tool }
+    }
+
+    /// Asks what the image at `path` is (`qemu-img info`).
+    ///
+    /// # Errors
+    /// Where `path` is relative, or qemu-img fails or says what is no JSON.
+    pub fn info(&self, path: &Path, format: &str, sharing: Sharing) -> Result<ImageInfo, Error> {
+        let share: &[&str] = if sharing == Sharing::Shared { &["-U"] } else { &[] };
+        let command = self.tool.command(["info", "--output=json", "-f", format]).args(share);
+        let command = on_image(command, path)?;
+        json(&command, &command.run()?)
+    }
+
+    /// Checks the tables of the image at `path` (`qemu-img check`), which nothing may have open.
+    ///
+    /// # Errors
+    /// Where `path` is relative, or the check could not be made; not where it finds fault.
+    pub fn check(&self, path: &Path, format: &str) -> Result<CheckReport, Error> {
+        let command = self.tool.command(["check", "--output=json", "-f", format]);
+        let command = on_image(command, path)?.time_limit(CHECK_LIMIT);
+        let output = command.output()?;
+        match output.status.code() {
+            // Sound, corrupt, leaks.
+            Some(0 | 2 | 3) => json(&command, &output),
+            _ => Err(failed(&command, &output).into()),
+        }
+    }
+
+    /// Writes what `overlay` holds into `base`, some image behind it, and leaves the overlay as it
+    /// is (`qemu-img commit -d`). Ended half way it can be started again.
+    ///
+    /// # Errors
+    /// Where `overlay` is relative or qemu-img fails, as it does while a domain has it open.
+    pub(crate) fn commit(&self, overlay: &Path, base: &Path) -> Result<(), Error> {
+        let command = self.tool.command(["commit", "-q", "-d", "-f", "qcow2", "-b"]).arg(base);
+        on_image(command, overlay)?.time_limit(COMMIT_LIMIT).run()?;
+        Ok(())
+    }
+}
+
+fn on_image(command: Command, path: &Path) -> Result<Command, Error> {
+    if path.is_absolute() {
+        Ok(command.args([OsString::from("--"), path.into()]))
+    } else {
+        Err(Error::RelativePath { path: path.to_owned() })
+    }
+}
+
+fn json<T: DeserializeOwned>(command: &Command, output: &Output) -> Result<T, Error> {
+    serde_json::from_slice(&output.stdout)
+        .map_err(|source| Error::Json { of: command.to_string(), source })
+}
+
+fn failed(command: &Command, output: &Output) -> CommandError {
+    CommandError::Failed {
+        line: command.to_string(),
+        status: output.status,
+        stdout: output.stdout_lossy(),
+        stderr: output.stderr_lossy(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From qemu-img 10.0.2, shortened; 7.2 has no `children`.
+    const INFO: &str = r#"{"children": [{"name": "file", "info": {"format": "file"}}],
+        "snapshots": [{"icount": 0, "vm-clock-nsec": 28897630, "name": "s-int",
+            "date-sec": 1795411093, "date-nsec": 301647000, "vm-clock-sec": 2, "id": "1",
+            "vm-state-size": 803761}],
+        "virtual-size": 67108864, "filename": "/vm/vda.qcow2", "cluster-size": 65536,
+        "format": "qcow2", "actual-size": 2117632, "dirty-flag": false,
+        "format-specific": {"type": "qcow2", "data": {"compat": "1.1"}}}"#;
+
+    #[test]
+    fn info_is_read_whatever_else_a_version_adds() {
+        let info: ImageInfo = serde_json::from_str(INFO).unwrap();
+        assert_eq!((info.virtual_size, info.cluster_size), (67_108_864, Some(65_536)));
+        assert_eq!(
+            (info.snapshots[0].id.as_str(), info.snapshots[0].vm_state_size),
+            ("1", 803_761)
+        );
+    }
+
+    #[test]
+    fn an_image_without_snapshots_has_no_such_key() {
+        let info: ImageInfo =
+            serde_json::from_str(r#"{"format": "raw", "virtual-size": 1}"#).unwrap();
+        assert!(info.snapshots.is_empty());
+    }
+
+    #[test]
+    fn leaks_are_no_fault_and_corruptions_are() {
+        let report = |json| serde_json::from_str::<CheckReport>(json).unwrap();
+        assert!(report(r#"{"leaks": 7, "check-errors": 0}"#).is_sound());
+        assert!(!report(r#"{"corruptions": 1, "check-errors": 0}"#).is_sound());
+        assert!(!report(r#"{"check-errors": 1}"#).is_sound());
+    }
+
+    #[test]
+    fn a_check_ends_by_its_status() {
+        let tool = |script: &str| {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("qemu-img");
+            std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+                .unwrap();
+            (QemuImg::new(Tool::at(path)), dir)
+        };
+        let check = |script| {
+            let (qemu_img, _dir) = tool(script);
+            qemu_img.check(Path::new("/image"), "qcow2")
+        };
+        assert!(!check(r#"echo '{"corruptions": 2}'; exit 2"#).unwrap().is_sound());
+        assert!(check(r#"echo '{"leaks": 2}'; exit 3"#).unwrap().is_sound());
+        let error = check("echo 'Image is not in qcow2 format' >&2; exit 1").unwrap_err();
+        assert!(error.to_string().ends_with("Image is not in qcow2 format"), "{error}");
+    }
+
+    #[test]
+    fn a_relative_path_is_refused() {
+        let qemu_img = QemuImg::new(Tool::at("/bin/false"));
+        let error = qemu_img.info(Path::new("nbd:unix:x"), "qcow2", Sharing::Exclusive);
+        assert!(matches!(error, Err(Error::RelativePath { .. })), "{error:?}");
+    }
+}
