@@ -1,0 +1,163 @@
+//! The command line: what can be asked for. Nothing here does anything.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use gluster_georep::Secondary;
+
+use crate::exit_code::TABLE;
+
+/// Consistent, proven geo-replicated copies of VMs on GlusterFS.
+#[derive(Debug, Parser)]
+#[command(name = "georep", version, propagate_version = true, infer_long_args = true)]
+pub(crate) struct Cli {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run geo-replication to a checkpoint and stop it (replaces `schedule_georep.py`)
+    Schedule(ScheduleArgs),
+    /// Back up running VMs: snapshot, checkpoint, compare, put the VMs back
+    Backup(BackupArgs),
+}
+
+/// `schedule_georep PRIMARYVOL SECONDARY SECONDARYVOL`: `georep schedule` under the script's name.
+#[derive(Debug, Parser)]
+#[command(name = "schedule_georep", version, infer_long_args = true)]
+pub(crate) struct ScheduleGeorep {
+    /// The script's own options.
+    #[command(flatten)]
+    pub args: ScheduleArgs,
+}
+
+/// What `schedule` takes: the script's options, and `--rollover`.
+#[derive(Debug, Args)]
+#[command(
+    about = "Run geo-replication to a checkpoint and stop it (replaces `schedule_georep.py`)",
+    after_help = "\
+Example:
+  georep schedule gv1 dr.example.org gv2 --timeout 120
+
+Exit codes:
+  0    every replica set has reached the checkpoint; the session is stopped
+  1    timed out, hopeless or interrupted
+  2    the command line was not understood
+  255  a command failed, or another run holds the lock of this session"
+)]
+pub(crate) struct ScheduleArgs {
+    /// Primary volume name
+    #[arg(value_name = "PRIMARYVOL")]
+    pub primary: String,
+    /// Host of the secondary volume, with the user of the session where that is not root
+    #[arg(value_name = "[USER@]SECONDARY")]
+    pub secondary: String,
+    /// Secondary volume name
+    #[arg(value_name = "SECONDARYVOL")]
+    pub secondary_volume: String,
+    /// Longest wait between two status checks, in seconds
+    #[arg(long, value_name = "SEC", default_value_t = 10)]
+    pub interval: u64,
+    /// Stop where the checkpoint is not complete after this many minutes; 0 waits on
+    #[arg(long, value_name = "MIN", default_value_t = 0)]
+    pub timeout: u64,
+    /// Do not colour the output
+    #[arg(long)]
+    pub no_color: bool,
+    /// Shorten changelog.rollover-time to this for the run, and put it back
+    #[arg(long, value_name = "SEC")]
+    pub rollover: Option<u64>,
+}
+
+/// What `backup` takes.
+#[derive(Debug, Args)]
+#[command(after_help = format!("\
+Examples:
+  georep backup gv1 dr.example.org::gv2 --pool /vm --method external
+  georep backup gv1 geo@dr::gv2 --pool /vm --method internal --domain web --domain db --timeout 120
+
+{TABLE}"))]
+pub(crate) struct BackupArgs {
+    /// Primary volume name
+    #[arg(value_name = "PRIMARYVOL")]
+    pub primary: String,
+    /// The secondary volume of the session
+    #[arg(value_name = "[USER@]HOST::VOL")]
+    pub secondary: Secondary,
+    /// Directory on the mounted primary volume that holds the images
+    #[arg(long, value_name = "DIR")]
+    pub pool: PathBuf,
+    /// How the images are made to stand still
+    #[arg(long, value_enum)]
+    pub method: Method,
+    /// Back up this domain only; can be repeated [default: all with a disk in the pool]
+    #[arg(long, value_name = "NAME")]
+    pub domain: Vec<String>,
+    /// Leave this domain out; can be repeated
+    #[arg(long, value_name = "NAME")]
+    pub exclude: Vec<String>,
+    /// libvirt connection [default: libvirt's own]
+    #[arg(long, value_name = "URI")]
+    pub connect: Option<String>,
+    /// Directory for the overlays [default: beside each image]
+    #[arg(long, value_name = "DIR")]
+    pub overlay_dir: Option<PathBuf>,
+    /// Give up waiting for the checkpoint after this many minutes; 0 waits on
+    #[arg(long, value_name = "MIN", default_value_t = 0)]
+    pub timeout: u64,
+    /// Shorten changelog.rollover-time to this for the run, and put it back
+    #[arg(long, value_name = "SEC")]
+    pub rollover: Option<u64>,
+    /// How thoroughly what arrived is compared
+    #[arg(long, value_enum, default_value_t = Level::Quick)]
+    pub verify: Level,
+    /// Show what would be done to each disk, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the result as one JSON document on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How images are made to stand still while they are copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Method {
+    /// Overlays take the guests' writes while the images are copied, and are merged back after
+    External,
+    /// Snapshots inside the images, memory included; the guests pause while they are taken
+    Internal,
+}
+
+impl std::fmt::Display for Method {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::External => "external",
+            Self::Internal => "internal",
+        })
+    }
+}
+
+impl From<Method> for qcow2_snap::plan::Method {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::External => Self::External,
+            Method::Internal => Self::Internal,
+        }
+    }
+}
+
+/// How thoroughly a copy is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Level {
+    /// Not at all: the checkpoint alone is believed
+    None,
+    /// The manifest byte for byte; each image's size, header, snapshots, tables and random clusters
+    Quick,
+    /// Also `qemu-img check` (external method)
+    Check,
+    /// Also every allocated byte
+    Full,
+}

@@ -1,0 +1,162 @@
+//! The middle of every backup, while the images stand still: record, checkpoint, compare.
+
+use std::path::Path;
+
+use gluster_georep::ClientMount;
+use jiff::Timestamp;
+
+use super::Run;
+use super::checkpoint;
+use super::plan::PlannedDomain;
+use crate::args::Level;
+use crate::compare::{self, Difference, Mismatch};
+use crate::error::CliError;
+use crate::manifest::{self, DiskRecord, DomainRecord, ImageRecord, Manifest};
+use crate::record::{RunImage, record};
+use crate::say::bytes;
+
+/// What has been copied and compared.
+#[derive(Debug)]
+pub(super) struct Copy {
+    /// How many images, and bytes of them, the run recorded.
+    pub images: usize,
+    /// Bytes of tables and data in them.
+    pub allocated: u64,
+    /// Bytes that were read on the secondary; `None` where no comparison was asked for.
+    pub compared: Option<u64>,
+    /// What differs.
+    pub mismatches: Vec<Mismatch>,
+}
+
+impl Copy {
+    /// Whether nothing is known to differ.
+    pub(super) fn is_proven(&self) -> bool {
+        self.mismatches.is_empty()
+    }
+}
+
+/// Copies `images` to the secondary and compares them there.
+pub(super) fn copy(
+    run: &Run<'_>,
+    planned: &[PlannedDomain],
+    images: &[RunImage],
+) -> Result<Copy, CliError> {
+    let manifest = write_manifest(run, planned, images)?;
+    checkpoint::reach(run)?;
+    let mut copy = Copy {
+        images: images.len(),
+        allocated: manifest.images.iter().map(|image| image.allocated).sum(),
+        compared: None,
+        mismatches: Vec::new(),
+    };
+    if run.args.verify > Level::None {
+        compare(run, &manifest, images, &mut copy)?;
+    }
+    Ok(copy)
+}
+
+fn write_manifest(
+    run: &Run<'_>,
+    planned: &[PlannedDomain],
+    images: &[RunImage],
+) -> Result<Manifest, CliError> {
+    let images = images.iter().map(record).collect::<Result<Vec<_>, _>>()?;
+    let manifest = Manifest {
+        version: manifest::VERSION,
+        run: run.name.to_string(),
+        method: run.args.method.to_string(),
+        created: Timestamp::now(),
+        primary: run.session.primary.clone(),
+        secondary: run.session.secondary.to_string(),
+        pool: run.pool.in_volume().to_owned(),
+        domains: planned.iter().map(|domain| domain_record(run, domain)).collect(),
+        images,
+    };
+    manifest.save(run.pool.directory())?;
+    let allocated = manifest.images.iter().map(|image| image.allocated).sum();
+    run.say.step(
+        "manifest",
+        format_args!("{} images recorded, {} in use", manifest.images.len(), bytes(allocated)),
+    );
+    Ok(manifest)
+}
+
+fn domain_record(run: &Run<'_>, planned: &PlannedDomain) -> DomainRecord {
+    let disk = |(target, image): (&str, &Path)| DiskRecord {
+        target: target.to_owned(),
+        image: run.pool.relative(image).unwrap_or_else(|| image.to_owned()),
+    };
+    DomainRecord {
+        name: planned.domain.name.clone(),
+        uuid: planned.domain.uuid.clone(),
+        state: planned.state.to_string(),
+        disks: planned.copied().map(disk).collect(),
+        xml: planned.xml.clone(),
+    }
+}
+
+/// Mounts the secondary, read-only, and holds every image against its record.
+fn compare(
+    run: &Run<'_>,
+    manifest: &Manifest,
+    images: &[RunImage],
+    copy: &mut Copy,
+) -> Result<(), CliError> {
+    let secondary = &run.session.secondary;
+    let mount = ClientMount::read_only(&run.mounts, &secondary.host, &secondary.volume)?;
+    let pool = mount.path().join(run.pool.in_volume());
+
+    copy.mismatches.extend(compare_manifest(run, &pool));
+    let mut compared = 0;
+    for (image, record) in images.iter().zip(&manifest.images) {
+        let there = pool.join(&image.in_pool);
+        let mut found = compare::with_record(record, image.snapshot.is_some(), &there);
+        compared += record.samples.iter().map(|sample| sample.length).sum::<u64>();
+        if run.args.verify >= Level::Check && image.snapshot.is_none() {
+            found.extend(check(run, &there));
+        }
+        if run.args.verify >= Level::Full && found.is_empty() {
+            found.extend(compare::every_byte(image, &there)?);
+            compared += record.allocated;
+        }
+        copy.mismatches.extend(mismatches(record, found));
+    }
+    mount.unmount()?;
+    copy.compared = Some(compared);
+    run.say.step(
+        "compare",
+        format_args!("{} images, {} read on the secondary", images.len(), bytes(compared)),
+    );
+    Ok(())
+}
+
+fn mismatches(record: &ImageRecord, found: Vec<Difference>) -> impl Iterator<Item = Mismatch> {
+    found.into_iter().map(|difference| Mismatch { file: record.path.clone(), difference })
+}
+
+/// The manifest is the one file of which every byte is known to be new: where a session copies
+/// nothing, it is missing or empty however old and whole the images there may be.
+fn compare_manifest(run: &Run<'_>, pool_there: &Path) -> Option<Mismatch> {
+    let file = Manifest::path_in(Path::new(""), run.name.as_str());
+    let ours = std::fs::read(run.pool.directory().join(&file));
+    let difference = match (ours, std::fs::read(pool_there.join(&file))) {
+        (Ok(ours), Ok(theirs)) if ours == theirs => return None,
+        (Ok(ours), Ok(theirs)) if ours.len() == theirs.len() => {
+            Difference::Bytes { offset: 0, length: ours.len() as u64, reason: "differ".to_owned() }
+        }
+        (Ok(ours), Ok(theirs)) => {
+            Difference::Size { recorded: ours.len() as u64, found: theirs.len() as u64 }
+        }
+        (Err(error), _) | (_, Err(error)) => Difference::Missing { reason: error.to_string() },
+    };
+    Some(Mismatch { file, difference })
+}
+
+/// What `qemu-img check` finds wrong with the image at `path`.
+fn check(run: &Run<'_>, path: &Path) -> Option<Difference> {
+    match run.qemu_img.check(path, "qcow2") {
+        Ok(report) if report.is_sound() => None,
+        Ok(report) => Some(Difference::Check { reason: report.to_string() }),
+        Err(error) => Some(Difference::Check { reason: error.to_string() }),
+    }
+}

@@ -1,0 +1,71 @@
+//! The internal method: every image holds a snapshot of its own, one of them the memory; the copy
+//! is that snapshot, and the guests run on while it is made.
+
+use std::time::Duration;
+
+use qcow2_snap::internal::{self, SnapshotImage};
+
+use super::Run;
+use super::copy::{Copy, copy};
+use super::outcome::Outcome;
+use super::plan::{Chains, PlannedDomain};
+use crate::error::CliError;
+use crate::say::bytes;
+
+/// The guest's memory goes through the volume: at 50 MB/s this is 90 GB of it.
+const SNAPSHOT_LIMIT: Duration = Duration::from_secs(1800);
+
+/// Backs up with internal snapshots. They stay in the images where the copy is proven, as they
+/// are the copy; else they are deleted.
+pub(super) fn back_up(run: &Run<'_>, planned: &[PlannedDomain], chains: &Chains) -> Outcome {
+    let mut taken = Vec::new();
+    let copied = take(run, planned, &mut taken)
+        .and_then(|()| copy(run, planned, &run.images(chains, Some(run.name.as_str()))));
+    let left_behind =
+        if copied.as_ref().is_ok_and(Copy::is_proven) { Vec::new() } else { delete(run, &taken) };
+    Outcome { copied, left_behind }
+}
+
+fn take<'a>(
+    run: &Run<'_>,
+    planned: &'a [PlannedDomain],
+    taken: &mut Vec<&'a PlannedDomain>,
+) -> Result<(), CliError> {
+    for planned in planned {
+        let images: Vec<_> = planned
+            .copied()
+            .map(|(target, path)| SnapshotImage {
+                target: target.to_owned(),
+                path: path.to_owned(),
+            })
+            .collect();
+        let domain = &planned.domain;
+        let snapshot =
+            internal::create(&run.virsh, domain, run.name.as_str(), &images, SNAPSHOT_LIMIT)?;
+        taken.push(planned);
+        let (seconds, state) = (snapshot.duration.as_secs_f64(), bytes(snapshot.vm_state_size));
+        let pause = if domain.is_active() {
+            format!("paused for up to {seconds:.1} s, {state} of memory state")
+        } else {
+            format!("not running ({seconds:.1} s)")
+        };
+        run.say.step("snapshot", format_args!("{}: {pause}", domain.name));
+    }
+    Ok(())
+}
+
+fn delete(run: &Run<'_>, taken: &[&PlannedDomain]) -> Vec<String> {
+    let failures = taken.iter().filter_map(|planned| {
+        let domain = &planned.domain;
+        match internal::delete(&run.virsh, domain, run.name.as_str(), SNAPSHOT_LIMIT) {
+            Ok(()) => {
+                run.say.step("snapshot", format_args!("{}: deleted again", domain.name));
+                None
+            }
+            Err(error) => {
+                Some(format!("snapshot `{}` of domain `{}`: {error}", run.name, domain.name))
+            }
+        }
+    });
+    failures.collect()
+}

@@ -1,0 +1,102 @@
+//! One backup, from the plan to the proof.
+//!
+//! Make the images stand still, record them, run geo-replication to a checkpoint, compare what
+//! arrived, put the VMs back. Whatever happens in between, the VMs are put back.
+
+mod checkpoint;
+mod copy;
+mod external;
+mod internal;
+mod outcome;
+mod plan;
+
+use gluster_georep::{Gluster, MountTools, Session};
+use jiff::Timestamp;
+use qcow2_snap::qemu_img::QemuImg;
+use qcow2_snap::virsh::Virsh;
+
+use self::plan::{Chains, PlannedDomain};
+use crate::args::{BackupArgs, Method};
+use crate::error::CliError;
+use crate::exit_code::Exit;
+use crate::lock::SessionLock;
+use crate::pool::Pool;
+use crate::record::RunImage;
+use crate::run_name::RunName;
+use crate::say::Say;
+use crate::signals::StopFlag;
+use crate::tools::search_path;
+
+/// Everything a run works with.
+#[derive(Debug)]
+struct Run<'a> {
+    name: RunName,
+    args: &'a BackupArgs,
+    session: Session,
+    pool: Pool,
+    gluster: Gluster,
+    mounts: MountTools,
+    virsh: Virsh,
+    qemu_img: QemuImg,
+    say: Say,
+    stop: StopFlag,
+}
+
+/// Runs `georep backup`.
+///
+/// # Errors
+/// What failed, with the exit code that says in which state everything was left.
+pub(crate) fn run(args: &BackupArgs) -> Result<Exit, CliError> {
+    let run = Run::prepare(args)?;
+    let planned = run.plan()?;
+    let chains = plan::chains(&planned, &run.pool)?;
+    if args.dry_run {
+        return Ok(Exit::Done);
+    }
+    let _lock = SessionLock::take(&run.session)?;
+    let outcome = match args.method {
+        Method::External => external::back_up(&run, &planned, &chains),
+        Method::Internal => internal::back_up(&run, &planned, &chains),
+    };
+    outcome.report(&run)
+}
+
+impl<'a> Run<'a> {
+    /// Finds the tools, the pool and the session. Changes nothing.
+    fn prepare(args: &'a BackupArgs) -> Result<Self, CliError> {
+        let path = search_path();
+        let session = Session::new(&args.primary, args.secondary.clone())?;
+        let name = RunName::at(Timestamp::now());
+        let mounts = MountTools::find(&path)?;
+        let gluster = Gluster::new(path.find("gluster")?);
+        let virsh = Virsh::new(path.find("virsh")?, args.connect.clone());
+        let qemu_img = QemuImg::new(path.find("qemu-img")?);
+        let pool = Pool::open(&mounts.findmnt, &args.pool, &session.primary)?;
+        gluster.started_volume(&session.primary)?;
+        gluster.status(&session)?;
+        let say = Say::begin(format_args!("{name}: {} backup of {session}", args.method));
+        let stop = StopFlag::catch()?;
+        Ok(Self { name, args, session, pool, gluster, mounts, virsh, qemu_img, say, stop })
+    }
+
+    fn plan(&self) -> Result<Vec<PlannedDomain>, CliError> {
+        let planned = plan::make(&self.virsh, &self.pool, self.args)?;
+        for domain in &planned {
+            self.say.step("plan", domain);
+        }
+        Ok(planned)
+    }
+
+    /// The images of the run. With `snapshot`, those that a disk is on are copied as that snapshot
+    /// holds them; all others stand still.
+    fn images(&self, chains: &Chains, snapshot: Option<&str>) -> Vec<RunImage> {
+        let image = |in_pool: &std::path::PathBuf, snapshot: Option<&str>| RunImage {
+            path: self.pool.directory().join(in_pool),
+            in_pool: in_pool.clone(),
+            snapshot: snapshot.map(str::to_owned),
+        };
+        let tops = chains.tops.iter().map(|path| image(path, snapshot));
+        let behind = chains.backing.difference(&chains.tops).map(|path| image(path, None));
+        tops.chain(behind).collect()
+    }
+}

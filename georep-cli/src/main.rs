@@ -1,0 +1,69 @@
+//! `georep`: consistent, proven geo-replicated copies of VMs on GlusterFS.
+
+mod args;
+mod backup;
+mod compare;
+mod error;
+mod exit_code;
+mod image_file;
+mod lock;
+mod manifest;
+mod pool;
+mod record;
+mod run_name;
+mod sampling;
+mod say;
+mod schedule;
+mod signals;
+mod tools;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use clap::Parser;
+
+use crate::args::{Cli, Command, ScheduleGeorep};
+use crate::error::CliError;
+use crate::exit_code::Exit;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default();
+
+fn main() -> ExitCode {
+    let command = if called_as_schedule_georep() {
+        ScheduleGeorep::try_parse().map(|script| Command::Schedule(script.args))
+    } else {
+        Cli::try_parse().map(|cli| cli.command)
+    };
+    let exit = match command {
+        Ok(Command::Schedule(args)) => schedule::run(&args),
+        Ok(Command::Backup(args)) => conclude(backup::run(&args)),
+        Err(usage) => not_understood(&usage),
+    };
+    exit.into()
+}
+
+/// `--help` and `--version` come here too, and are no failure.
+fn not_understood(usage: &clap::Error) -> Exit {
+    // Where the reader has gone there is nobody to tell.
+    let _ = usage.print();
+    if usage.use_stderr() { Exit::Usage } else { Exit::Done }
+}
+
+/// Every error ends here: one line, what could be done, and the exit code.
+fn conclude(result: Result<Exit, CliError>) -> Exit {
+    result.unwrap_or_else(|error| {
+        anstream::eprintln!("{ERROR}georep:{ERROR:#} {error}");
+        for hint in error.hints() {
+            anstream::eprintln!("{HINT}hint:{HINT:#} {hint}");
+        }
+        error.exit()
+    })
+}
+
+/// The script's users may link its name to this program.
+fn called_as_schedule_georep() -> bool {
+    let name = std::env::args_os().next().unwrap_or_default();
+    Path::new(&name).file_stem().is_some_and(|stem| stem == "schedule_georep")
+}

@@ -1,0 +1,222 @@
+//! A simulated primary cluster: stateful programs called `gluster`, `glusterfs`, `umount` and `findmnt`
+//! that play a [`Scenario`].
+//!
+//! It is for faults and speed. Whether the real programs behave like this, the testbed tells.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::{fs, io};
+
+use serde::{Deserialize, Serialize};
+use tempfile::TempDir;
+
+use crate::program;
+
+/// What the cluster is, and what it will answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Scenario {
+    /// The bricks of volume `gv1`, as `host:/path`; neighbours are replica sets.
+    pub bricks: Vec<String>,
+    /// Bricks a replica set.
+    pub replica: usize,
+    /// Whether gluster says primary/secondary (≥ 10) or master/slave.
+    pub old_words: bool,
+    /// What the status calls answer while the session runs, one after the other; the last for ever.
+    pub polls: Vec<Vec<Row>>,
+    /// Calls that go wrong.
+    pub faults: Vec<Fault>,
+}
+
+/// One worker in a status answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Row {
+    /// Index of its brick.
+    pub brick: usize,
+    /// Gluster's word for its state.
+    pub status: String,
+    /// `Yes`, `No` or `N/A`.
+    pub completed: String,
+    /// Seconds from the checkpoint that was set to the one it speaks of; 0 is this one.
+    pub checkpoint_age: i64,
+    /// Files it could not sync.
+    pub failures: u64,
+}
+
+/// A call that goes wrong: it prints this and has no effect.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Fault {
+    /// Words that the call's line contains, such as `status --xml`.
+    pub call: String,
+    /// How many calls with these words go well before.
+    pub after: usize,
+    /// How many go wrong then.
+    pub times: usize,
+    /// What it prints.
+    pub stdout: String,
+    /// What it prints on stderr.
+    pub stderr: String,
+    /// How it exits.
+    pub exit: i32,
+    /// Whether it never returns.
+    pub hangs: bool,
+}
+
+/// What the simulated programs remember between two calls.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct State {
+    /// The checkpoint, in seconds since 1970.
+    pub checkpoint: Option<i64>,
+    /// Whether the session runs.
+    pub running: bool,
+    /// Status calls answered while it ran.
+    pub polls: usize,
+    /// Directories that are mounted.
+    pub mounted: Vec<PathBuf>,
+    /// Every call, in order.
+    pub calls: Vec<String>,
+    /// Volume options that were set.
+    pub options: std::collections::BTreeMap<String, String>,
+}
+
+impl Row {
+    /// A worker that is active and has reached this run's checkpoint.
+    pub fn reached(brick: usize) -> Self {
+        Self::new(brick, "Active", "Yes")
+    }
+
+    /// A passive worker.
+    pub fn passive(brick: usize) -> Self {
+        Self::new(brick, "Passive", "N/A")
+    }
+
+    /// A worker of any state.
+    pub fn new(brick: usize, status: &str, completed: &str) -> Self {
+        let (status, completed) = (status.to_owned(), completed.to_owned());
+        Self { brick, status, completed, checkpoint_age: 0, failures: 0 }
+    }
+}
+
+impl Fault {
+    /// The next `times` calls whose line contains `call` exit with `exit` after printing `stderr`.
+    pub fn failing(call: &str, times: usize, stderr: &str, exit: i32) -> Self {
+        Self {
+            call: call.to_owned(),
+            after: 0,
+            times,
+            stdout: String::new(),
+            stderr: stderr.to_owned(),
+            exit,
+            hangs: false,
+        }
+    }
+}
+
+impl Scenario {
+    /// A healthy 2×2 volume: two replica sets, the first brick of each active.
+    pub fn healthy() -> Self {
+        Self {
+            bricks: ["p1:/b/1", "p2:/b/2", "p1:/b/3", "p2:/b/4"].map(str::to_owned).to_vec(),
+            replica: 2,
+            old_words: false,
+            polls: vec![vec![Row::reached(0), Row::passive(1), Row::reached(2), Row::passive(3)]],
+            faults: Vec::new(),
+        }
+    }
+}
+
+/// A simulated world on disk; gone when dropped.
+#[derive(Debug)]
+pub struct World {
+    directory: TempDir,
+}
+
+impl World {
+    /// Makes a world that plays `scenario`, its session running.
+    pub fn new(scenario: &Scenario) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let tool = program::target_directory().join("sim-tool");
+        fs::create_dir(directory.path().join("bin")).expect("bin");
+        for name in ["gluster", "glusterfs", "umount", "findmnt"] {
+            let link = directory.path().join("bin").join(name);
+            std::os::unix::fs::symlink(&tool, link).expect("a link to the simulator");
+        }
+        let world = Self { directory };
+        world.write("scenario.json", scenario);
+        world.write("state.json", &State { running: true, ..State::default() });
+        world
+    }
+
+    /// Its directory.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// What its programs remember.
+    pub fn state(&self) -> State {
+        read(&self.path().join("state.json")).expect("the state")
+    }
+
+    /// The calls that changed something, in order, as short words.
+    pub fn changes(&self) -> Vec<String> {
+        let changing =
+            ["start", "stop", "stop force", "config checkpoint now", "volume set", "volume reset"];
+        let calls = self.state().calls;
+        calls
+            .iter()
+            .filter_map(|call| changing.iter().rev().find(|words| is_call(call, words)))
+            .map(|words| (*words).to_owned())
+            .collect()
+    }
+
+    /// A command line of `georep` in this world: no other programs are found first.
+    pub fn georep(&self, args: &[&str]) -> Command {
+        let mut path = self.path().join("bin").into_os_string();
+        path.push(":/usr/bin:/bin");
+        let mut command = Command::new(program::georep());
+        command
+            .args(args)
+            .env_clear()
+            .env("PATH", path)
+            .env("SIM_DIR", self.path())
+            .env("TMPDIR", self.path())
+            .env("GEOREP_LOCK_DIR", self.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `georep schedule gv1 dr gv2` with more arguments.
+    pub fn schedule(&self, more: &[&str]) -> Output {
+        self.georep(&[&["schedule", "gv1", "dr", "gv2"], more].concat()).output().expect("a run")
+    }
+
+    /// Starts `georep schedule gv1 dr gv2` with more arguments.
+    pub fn start_schedule(&self, more: &[&str]) -> Child {
+        self.georep(&[&["schedule", "gv1", "dr", "gv2"], more].concat())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a run")
+    }
+
+    fn write<T: Serialize>(&self, name: &str, value: &T) {
+        let text = serde_json::to_vec(value).expect("plain data");
+        fs::write(self.path().join(name), text).expect("a writable directory");
+    }
+}
+
+fn is_call(call: &str, words: &str) -> bool {
+    match words {
+        "start" | "stop" | "stop force" | "config checkpoint now" => {
+            call.trim_end_matches(" --xml").ends_with(&format!(" {words}"))
+        }
+        _ => call.contains(words),
+    }
+}
+
+/// Reads a JSON file.
+///
+/// # Errors
+/// Where it cannot be read or is not the shape expected.
+pub fn read<T: serde::de::DeserializeOwned>(path: &Path) -> io::Result<T> {
+    Ok(serde_json::from_slice(&fs::read(path)?)?)
+}
