@@ -31,9 +31,11 @@ session() { gluster_in p1 volume geo-replication "$PRIMARY" "dr::$SECONDARY" "$@
 
 # `start force` is the one that is content with a session that runs, and also starts what has died of it.
 start_session() {
+    in_node dr pgrep -x sshd >/dev/null || in_node dr /usr/sbin/sshd
     if ! session status >/dev/null 2>&1; then
         gluster_in p1 system:: execute gsec_create
-        session create push-pem
+        # With force, for a secondary that holds the files of a session that was deleted.
+        session create push-pem force
     fi
     session start force
 }

@@ -108,7 +108,7 @@ impl Domain {
     /// [`Error::Xml`] where it is not the XML of a domain.
     pub fn parse(xml: &str) -> Result<Self, Error> {
         let domain: xml::Domain = quick_xml::de::from_str(xml)
-            .map_err(|source| Error::Xml { of: "a domain".to_owned(), source })?;
+            .map_err(|source| Error::Xml { what: "this".to_owned(), source })?;
         Ok(domain.into())
     }
 

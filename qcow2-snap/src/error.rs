@@ -24,11 +24,11 @@ pub enum Error {
     #[error(transparent)]
     QemuImg(#[from] CommandError),
 
-    /// Something that libvirt printed is not the XML it should be.
-    #[error("this is not the XML of {of}: {source}")]
+    /// Something is not the XML of a domain.
+    #[error("{what} is not the XML of a domain: {source}")]
     Xml {
-        /// What it should have been.
-        of: String,
+        /// What it is.
+        what: String,
         /// Where it is not.
         source: quick_xml::DeError,
     },

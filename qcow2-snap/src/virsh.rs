@@ -69,11 +69,7 @@ impl Virsh {
     /// # Errors
     /// Where virsh fails.
     pub fn dumpxml(&self, domain: &str, definition: Definition) -> Result<String, Error> {
-        let which: &[&str] = match definition {
-            Definition::Live => &[],
-            Definition::Persistent => &["--inactive"],
-        };
-        Ok(run(&self.on_domain("dumpxml", domain).args(which))?.stdout_lossy())
+        Ok(run(&self.dumpxml_command(domain, definition))?.stdout_lossy())
     }
 
     /// The disks of a domain, by its name or UUID.
@@ -81,7 +77,21 @@ impl Virsh {
     /// # Errors
     /// Where virsh fails or prints no domain.
     pub fn domain(&self, domain: &str, definition: Definition) -> Result<Domain, Error> {
-        Domain::parse(&self.dumpxml(domain, definition)?)
+        let command = self.dumpxml_command(domain, definition);
+        Domain::parse(&run(&command)?.stdout_lossy()).map_err(|error| match error {
+            Error::Xml { source, .. } => {
+                Error::Xml { what: format!("what `{command}` printed"), source }
+            }
+            error => error,
+        })
+    }
+
+    fn dumpxml_command(&self, domain: &str, definition: Definition) -> Command {
+        let which: &[&str] = match definition {
+            Definition::Live => &[],
+            Definition::Persistent => &["--inactive"],
+        };
+        self.on_domain("dumpxml", domain).args(which)
     }
 
     /// What a domain is doing.

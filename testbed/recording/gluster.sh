@@ -81,14 +81,18 @@ record_verbs() {
     wait_for 60 "the workers to settle" settled
 }
 
-# Workers die because dr takes no ssh, which is quicker than waiting for a dead network to be noticed.
+# Without sshd on dr, running workers turn Faulty, quicker than a dead network is noticed. A session that is *started* then
+# does not: its monitor ends at once and leaves it Stopped, although `start` said success.
 record_faulty() {
-    retry session stop force
-    in_node dr sh -c 'kill "$(cat /run/sshd.pid)"'
-    retry session start force
+    in_node dr pkill -x sshd
     wait_for 120 "faulty workers" has_workers 4 ' Faulty '
-    keep_session status-faulty.xml "dr takes no ssh" status
+    keep_session status-faulty.xml "dr took no ssh any more" status
+    retry session stop force
+    keep_session start-no-ssh.xml "started, and dr takes no ssh" start
+    sleep 10
+    keep_session status-start-no-ssh.xml "ten seconds later: stopped by itself" status
     in_node dr /usr/sbin/sshd
+    retry session start force
     wait_for 120 "the workers to settle" settled
 }
 
@@ -123,7 +127,8 @@ record_sessions() {
     retry session stop force
     keep_session delete.xml "deleted" delete
     keep status-no-sessions.xml "no session at all" p1 gluster volume geo-replication status --xml
-    keep_session create-push-pem.xml "created again" create push-pem
+    keep_session create-push-pem-not-empty.xml "refused: the secondary has the files of the deleted session" create push-pem
+    keep_session create-push-pem-force.xml "created again" create push-pem force
     keep_session status-created.xml "created, never started" status
     retry session start
     wait_for 60 "the workers to settle" settled

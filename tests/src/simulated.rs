@@ -1,4 +1,4 @@
-//! A simulated primary cluster: stateful programs called `gluster`, `glusterfs`, `umount` and `findmnt`
+//! A simulated primary cluster: stateful programs called `gluster`, `mount`, `umount` and `findmnt`
 //! that play a [`Scenario`].
 //!
 //! It is for faults and speed. Whether the real programs behave like this, the testbed tells.
@@ -136,7 +136,7 @@ impl World {
         let directory = TempDir::new().expect("a temporary directory");
         let tool = program::target_directory().join("sim-tool");
         fs::create_dir(directory.path().join("bin")).expect("bin");
-        for name in ["gluster", "glusterfs", "umount", "findmnt"] {
+        for name in ["gluster", "mount", "umount", "findmnt"] {
             let link = directory.path().join("bin").join(name);
             std::os::unix::fs::symlink(&tool, link).expect("a link to the simulator");
         }

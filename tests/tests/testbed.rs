@@ -1,1 +1,228 @@
-fn main() {}
+//! The whole program on the real cluster: glusterd, gsyncd, libvirtd and QEMU in the testbed.
+//!
+//! Needs `testbed/up`, with `georep` installed in its nodes; `testbed/test` does both. Without it
+//! every test here is shown as ignored, with a line on top that says so.
+
+use std::process::{ExitCode, Output};
+use std::time::Duration;
+
+use georep_tests::testbed::{
+    BACKUP, assert_as_before, georep, is_up, last_record, on, run_script, said, shell,
+    start_georep, text,
+};
+use libtest_mimic::{Arguments, Trial};
+
+/// Where this is set, as in CI, a test that would be skipped is a failure.
+const NOTHING_SKIPPED: &str = "GEOREP_TEST_NOTHING_SKIPPED";
+
+const TESTS: &[(&str, fn())] = &[
+    ("external_backup_is_proven_and_leaves_no_trace", external_backup),
+    ("internal_backup_is_proven_and_leaves_its_snapshot", internal_backup),
+    ("schedule_ends_0_with_all_that_was_written_before", schedule),
+    ("a_vm_shut_off_in_the_middle_is_back_on_its_own_images", shut_off_in_the_middle),
+    ("a_signal_in_the_middle_puts_everything_back", signal_in_the_middle),
+    ("a_second_run_changes_nothing", second_run),
+    ("a_dry_run_changes_nothing", dry_run),
+    ("bad_names_are_one_line_and_change_nothing", bad_names),
+    ("bad_disks_are_one_line_and_change_nothing", bad_disks),
+    ("rsync_3_5_0_is_caught", rsync_3_5_0),
+];
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // They all use the one cluster.
+    arguments.test_threads = Some(1);
+    let up = is_up();
+    if !up {
+        eprintln!("SKIPPED: {} tests on the real testbed, which is not up.", TESTS.len());
+        eprintln!("SKIPPED: run `testbed/test`, as root or where sudo asks for no password.");
+        if std::env::var_os(NOTHING_SKIPPED).is_some() {
+            eprintln!("{NOTHING_SKIPPED} is set: this is a failure.");
+            return ExitCode::FAILURE;
+        }
+    }
+    let trial = |&(name, test): &(&str, fn())| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+        .with_ignored_flag(!up)
+    };
+    libtest_mimic::run(&arguments, TESTS.iter().map(trial).collect()).exit_code()
+}
+
+#[track_caller]
+fn assert_exit(output: &Output, exit: i32) {
+    assert_eq!(output.status.code(), Some(exit), "{}", text(output));
+}
+
+fn backup(more: &[&str]) -> Output {
+    georep(&[BACKUP, more].concat())
+}
+
+fn external_backup() {
+    let record = last_record();
+    assert_exit(&backup(&["--method", "external", "--verify", "full"]), 0);
+    assert_as_before();
+    run_script("prove-copy", &["vm1", "--not-before", &record]);
+}
+
+fn internal_backup() {
+    let record = last_record();
+    assert_exit(&backup(&["--method", "internal", "--verify", "full"]), 0);
+    assert_as_before();
+    let snapshot = shell("p1", "virsh snapshot-list vm1 --name | grep ^georep- | tail -n1");
+    run_script("prove-copy", &["vm1", "--not-before", &record, "--snapshot", &snapshot]);
+    said("p1", &["virsh", "snapshot-delete", "vm1", &snapshot]);
+}
+
+fn schedule() {
+    shell("p1", "head -c 20000000 /dev/urandom >/vm/written-just-before");
+    assert_exit(&georep(&["schedule", "gv1", "dr", "gv2"]), 0);
+    assert_as_before();
+    let here = shell("p1", "sha256sum </vm/written-just-before");
+    let there = shell(
+        "dr",
+        "mnt=$(mktemp -d); mount -t glusterfs -o ro dr:/gv2 $mnt
+         sha256sum <$mnt/written-just-before; umount $mnt; rmdir $mnt",
+    );
+    shell("p1", "rm /vm/written-just-before");
+    assert_eq!(here, there);
+}
+
+fn shut_off_in_the_middle() {
+    let mut run = start_georep(&[BACKUP, &["--method", "external"]].concat());
+    wait_for("overlays", || shell("p1", "virsh domblklist vm1").contains(".georep-"));
+    said("p1", &["virsh", "destroy", "vm1"]);
+    let status = run.wait().expect("it runs");
+    let inactive = shell("p1", "virsh -q domblklist --inactive vm1 | awk '{ print $2 }' | xargs");
+    said("p1", &["virsh", "start", "vm1"]);
+    assert_eq!(inactive, "/vm/vm1-root.qcow2 /vm/vm1-data.qcow2 -");
+    assert_eq!(status.code(), Some(0));
+    assert_as_before();
+}
+
+fn signal_in_the_middle() {
+    let mut run = start_georep(&[BACKUP, &["--method", "external"]].concat());
+    wait_for("overlays", || shell("p1", "virsh domblklist vm1").contains(".georep-"));
+    shell("p1", "pkill -TERM -x georep");
+    assert_eq!(run.wait().expect("it runs").code(), Some(1));
+    assert_as_before();
+}
+
+fn second_run() {
+    let mut first = start_georep(&["schedule", "gv1", "dr", "gv2", "--rollover", "2"]);
+    wait_for("the lock", || !shell("p1", "find /run/lock/georep -size +0").is_empty());
+    std::thread::sleep(Duration::from_secs(1));
+    let second = backup(&["--method", "external"]);
+    assert_exit(&second, 6);
+    assert!(text(&second).contains("holds the lock"), "{}", text(&second));
+    assert_eq!(first.wait().expect("it runs").code(), Some(0));
+    assert_as_before();
+}
+
+fn dry_run() {
+    let before = shell("p1", "ls -A /vm/.georep 2>/dev/null; gluster volume info gv1");
+    let output = backup(&["--method", "external", "--dry-run"]);
+    assert_exit(&output, 0);
+    assert!(text(&output).contains("vda copy; vdb copy; hda skip"), "{}", text(&output));
+    assert_as_before();
+    assert_eq!(before, shell("p1", "ls -A /vm/.georep 2>/dev/null; gluster volume info gv1"));
+}
+
+/// One line that names the thing, exit code 1, and nothing changed.
+#[track_caller]
+fn assert_refused(args: &[&str], names: &[&str]) {
+    let output = georep(args);
+    assert_exit(&output, 1);
+    let text = text(&output);
+    let errors: Vec<_> = text.lines().filter(|line| line.starts_with("georep: ")).collect();
+    let [error] = errors[..] else { panic!("{args:?}: not one line: {text}") };
+    for name in names {
+        assert!(error.contains(name), "{args:?}: `{name}` is not named: {error}");
+    }
+    assert_as_before();
+}
+
+fn bad_names() {
+    let backup = |primary, secondary, pool, more: &[&'static str]| {
+        let args = ["backup", primary, secondary, "--pool", pool, "--method", "external"];
+        [&args[..], more].concat()
+    };
+    assert_refused(&backup("nosuch", "dr::gv2", "/vm", &[]), &["nosuch"]);
+    assert_refused(&backup("gv1", "dr::nosuch", "/vm", &[]), &["dr::nosuch", "gluster"]);
+    assert_refused(&backup("gv1", "dr::gv2", "/nosuch", &[]), &["/nosuch"]);
+    assert_refused(&backup("gv1", "dr::gv2", "/tmp", &[]), &["/tmp", "gv1"]);
+    assert_refused(&backup("gv1", "dr::gv2", "/vm", &["--domain", "nosuch"]), &["nosuch"]);
+    assert_refused(&backup("gv1", "dr::gv2", "/vm", &["--exclude", "vm1"]), &["/vm"]);
+    let nobody = ["--connect", "qemu+unix:///system?socket=/nosuch"];
+    assert_refused(&backup("gv1", "dr::gv2", "/vm", &nobody), &["virsh", "/nosuch"]);
+    shell("p1", "mkdir -p /vm/empty");
+    assert_refused(&backup("gv1", "dr::gv2", "/vm/empty", &[]), &["/vm/empty"]);
+    shell("p1", "rmdir /vm/empty");
+}
+
+fn bad_disks() {
+    let raw = "<disk type='file' device='disk'><driver name='qemu' type='raw'/>\
+               <source file='/vm/bad.img'/><target dev='vda'/></disk>";
+    let network = "<disk type='network' device='disk'><driver name='qemu' type='qcow2'/>\
+                   <source protocol='gluster' name='gv1/bad.img'><host name='p1'/></source>\
+                   <target dev='vda'/></disk>";
+    let not_qcow2 = raw.replace("'raw'", "'qcow2'");
+    shell("p1", "head -c 1000000 /dev/zero >/vm/bad.img");
+    for (disk, reason) in [
+        (raw, "the image is raw"),
+        (network, "gluster://"),
+        (not_qcow2.as_str(), "is not a qcow2 image"),
+    ] {
+        let xml = format!(
+            "<domain type='qemu'><name>bad</name><memory>65536</memory>\
+             <os><type>hvm</type></os><devices>{disk}</devices></domain>"
+        );
+        shell("p1", &format!("cat >/tmp/bad.xml <<'E'\n{xml}\nE\nvirsh define /tmp/bad.xml"));
+        for method in ["external", "internal"] {
+            let more = ["--method", method, "--domain", "bad"];
+            assert_refused(&[BACKUP, &more].concat(), &["bad", reason]);
+        }
+        shell("p1", "virsh undefine bad; rm /tmp/bad.xml");
+    }
+    shell(
+        "p1",
+        "truncate -s 100000 /vm/vm1-cut.qcow2; dd if=/vm/golden.qcow2 of=/vm/bad.img bs=1000 count=70",
+    );
+    let xml = not_qcow2;
+    shell(
+        "p1",
+        &format!(
+            "cat >/tmp/bad.xml <<'E'\n<domain type='qemu'><name>bad</name><memory>65536</memory><os><type>hvm</type></os><devices>{xml}</devices></domain>\nE\nvirsh define /tmp/bad.xml"
+        ),
+    );
+    assert_refused(
+        &[BACKUP, &["--method", "external", "--domain", "bad"]].concat(),
+        &["bad.img", "past the end"],
+    );
+    shell("p1", "virsh undefine bad; rm /tmp/bad.xml /vm/bad.img /vm/vm1-cut.qcow2");
+}
+
+fn rsync_3_5_0() {
+    run_script("rsync", &["3.5.0"]);
+    let output = backup(&["--method", "external"]);
+    run_script("rsync", &["3.2.7"]);
+    assert_exit(&output, 4);
+    assert!(text(&output).contains(".georep/georep-"), "{}", text(&output));
+    assert!(text(&output).contains("vm1-data.qcow2"), "{}", text(&output));
+    assert_as_before();
+    // What 3.5.0 marked as synced is not looked at again: it must change to be copied.
+    on("p1", &["sh", "-c", "rm -f /vm/.georep/*.json"]);
+}
+
+#[track_caller]
+fn wait_for(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..150 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    panic!("waited in vain for {what}");
+}

@@ -71,9 +71,9 @@ impl<'a> Run<'a> {
         let gluster = Gluster::new(path.find("gluster")?);
         let virsh = Virsh::new(path.find("virsh")?, args.connect.clone());
         let qemu_img = QemuImg::new(path.find("qemu-img")?);
-        let pool = Pool::open(&mounts.findmnt, &args.pool, &session.primary)?;
         gluster.started_volume(&session.primary)?;
         gluster.status(&session)?;
+        let pool = Pool::open(&mounts.findmnt, &args.pool, &session.primary)?;
         let say = Say::begin(format_args!("{name}: {} backup of {session}", args.method));
         let stop = StopFlag::catch()?;
         Ok(Self { name, args, session, pool, gluster, mounts, virsh, qemu_img, say, stop })

@@ -92,7 +92,7 @@ fn answer(scenario: &Scenario, state: &mut State, program: &str, args: &[String]
             state.options.remove(*key);
             stdout(xml(""))
         }
-        ("glusterfs", [.., directory]) => {
+        ("mount", [.., directory]) => {
             state.mounted.push(directory.into());
             Answer::default()
         }
@@ -149,7 +149,13 @@ fn no_session(args: &[String]) -> Answer {
             ..Answer::default()
         };
     }
-    fails("No active geo-replication sessions between gv1 and dr::nosuch")
+    Answer {
+        stdout: "No active geo-replication sessions between gv1 and dr::nosuch\n\
+                 geo-replication command failed\n"
+            .to_owned(),
+        exit: 1,
+        ..Answer::default()
+    }
 }
 
 fn xml(payload: &str) -> String {

@@ -1,0 +1,23 @@
+# shellcheck shell=bash
+# Builds georep and puts it into the nodes. Sourced, never run.
+
+REPOSITORY=$(dirname "$TESTBED")
+
+# cargo belongs to the user who called, also where that was through sudo, whose PATH does not have it.
+cargo_as_caller() {
+    if ((EUID == 0)) && [[ ${SUDO_USER:-root} != root ]]; then
+        # shellcheck disable=SC2016 # expanded by the caller's login shell
+        sudo -u "$SUDO_USER" -H bash -lc 'cd "$0" && exec cargo "$@"' "$REPOSITORY" "$@"
+    else
+        (cd "$REPOSITORY" && cargo "$@")
+    fi
+}
+
+build_georep() { cargo_as_caller build --release --locked --quiet --package georep-cli; }
+
+install_georep() {
+    local node
+    for node in "${NODES[@]}"; do
+        "$TESTBED/put" "$node" "${CARGO_TARGET_DIR:-$REPOSITORY/target}/release/georep" /usr/local/bin/georep
+    done
+}

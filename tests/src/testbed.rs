@@ -1,0 +1,99 @@
+//! The real testbed: commands in its nodes, and what a test wants to know of them.
+
+use std::process::{Child, Command, Output, Stdio};
+
+const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../testbed");
+
+/// A command line of one of the testbed's scripts.
+pub fn script(name: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(format!("{SCRIPTS}/{name}"));
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+/// Runs a command in a node.
+pub fn on(node: &str, args: &[&str]) -> Output {
+    script("on", &[&[node], args].concat()).output().expect("testbed/on can be run")
+}
+
+/// Runs a command in a node and returns what it printed.
+///
+/// # Panics
+/// Where it fails.
+#[track_caller]
+pub fn said(node: &str, args: &[&str]) -> String {
+    let output = on(node, args);
+    assert!(output.status.success(), "{args:?} on {node}: {}", text(&output));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Runs a line of shell in a node and returns what it printed.
+///
+/// # Panics
+/// Where it fails.
+#[track_caller]
+pub fn shell(node: &str, line: &str) -> String {
+    said(node, &["sh", "-ec", line])
+}
+
+/// Runs one of the testbed's scripts.
+///
+/// # Panics
+/// Where it fails.
+#[track_caller]
+pub fn run_script(name: &str, args: &[&str]) -> String {
+    let output = script(name, args).output().expect("a script of the testbed");
+    assert!(output.status.success(), "testbed/{name} {args:?}: {}", text(&output));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Whether the testbed's nodes run.
+pub fn is_up() -> bool {
+    script("on", &["p1", "true"]).output().is_ok_and(|output| output.status.success())
+}
+
+/// The arguments of a backup of the testbed's pool; the short rollover time makes it a quick one.
+pub const BACKUP: &[&str] = &["backup", "gv1", "dr::gv2", "--pool", "/vm", "--rollover", "2"];
+
+/// Runs `georep` on p1, as a person would.
+pub fn georep(args: &[&str]) -> Output {
+    on("p1", &[&["georep"], args].concat())
+}
+
+/// Starts `georep` on p1.
+pub fn start_georep(args: &[&str]) -> Child {
+    let mut command = script("on", &[&["p1", "georep"], args].concat());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("testbed/on can be run")
+}
+
+/// Everything a program wrote.
+pub fn text(output: &Output) -> String {
+    let (out, err) = (&output.stdout, &output.stderr);
+    format!("{}{}", String::from_utf8_lossy(out), String::from_utf8_lossy(err))
+}
+
+/// The number of the last record that the guest knows to be on both disks.
+pub fn last_record() -> String {
+    shell("p1", "tac /var/log/vm1-console.log | grep -m1 -ao 'ACK [0-9]*' | cut -d' ' -f2")
+}
+
+/// The testbed as every run must leave it: the VM runs on its own images, no block job and no
+/// overlay, nothing mounted but the pool, no temporary directory, no volume option.
+#[track_caller]
+pub fn assert_as_before() {
+    assert_eq!(said("p1", &["virsh", "domstate", "vm1"]), "running");
+    let disks = shell("p1", "virsh -q domblklist vm1 | awk '{ print $2 }' | xargs");
+    assert_eq!(disks, "/vm/vm1-root.qcow2 /vm/vm1-data.qcow2 -");
+    let inactive = shell("p1", "virsh -q domblklist --inactive vm1 | awk '{ print $2 }' | xargs");
+    assert_eq!(inactive, disks);
+    for disk in ["vda", "vdb"] {
+        assert_eq!(said("p1", &["virsh", "blockjob", "vm1", disk, "--raw"]), "");
+    }
+    assert_eq!(shell("p1", "find / -xdev /vm -name '*.georep-*' 2>/dev/null || true"), "");
+    assert_eq!(shell("p1", "findmnt -rno TARGET -t fuse.glusterfs"), "/vm");
+    assert_eq!(
+        shell("p1", "find /tmp /run /var/tmp -name 'georep-mount*' 2>/dev/null || true"),
+        ""
+    );
+    assert_eq!(shell("p1", "gluster volume info gv1 | grep -c rollover || true"), "0");
+}
