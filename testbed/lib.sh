@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # what is set here is used elsewhere
 # What the testbed's scripts share: where things lie, which versions, how to talk to a node. Sourced, never run.
 
 TESTBED=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -80,5 +80,4 @@ put_in() {
 # last_ack VM: the last record that the guest said was safe on both disks.
 last_ack() { in_node p1 tail -n 20 "/var/log/$1-console.log" | grep -ao 'ACK [0-9]*' | tail -n 1 | cut -d' ' -f2; }
 
-# shellcheck disable=SC2016 # dpkg-query fills it in
 rsync_version() { in_node "$1" dpkg-query -f '${Version}' -W rsync; }

@@ -4,14 +4,14 @@
 # Another suite, package list or recipe is another root: the key in its name says which.
 root_dir() {
     local key
-    key=$({ echo "$SUITE" "${PACKAGES[@]}" "$KERNEL"; cat "$TESTBED"/{root.sh,node/unpack-kernel}; } | sha256sum | cut -c1-12)
+    key=$({ echo "$SUITE" "${PACKAGES[@]}" "$KERNEL"; grep -hv '^ *#' "$TESTBED"/{root.sh,node/unpack-kernel}; } |
+        sha256sum | cut -c1-12)
     printf '%s/cache/%s-%s\n' "$STATE" "$SUITE" "$key"
 }
 
-# mirror_of SUITE [LABEL]: where the host's own apt gets this suite, so that no mirror's name stands here. A suite that the
-# host does not use comes from where its own come from.
+# mirror_of SUITE [LABEL]: where the host's own apt gets this suite, so that no mirror's name stands here. A suite that
+# the host does not use comes from where its own come from.
 mirror_of() {
-    # shellcheck disable=SC2016 # apt fills these in
     apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(LABEL)' 'Created-By: Packages' 'Origin: Debian' |
         awk -v suite="$1" -v label="${2-Debian}" '$3 == label { any = $1; if ($2 == suite) exact = $1 }
                                                   END { print exact ? exact : any }'

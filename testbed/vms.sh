@@ -21,7 +21,7 @@ start_libvirt() {
     local node
     for node in p1 dr; do
         in_node "$node" virsh list >/dev/null 2>&1 && continue
-        # libvirtd looks for this user before it reads that it need not; libvirt-daemon-system would bring it, and systemd.
+        # libvirtd looks for this user before it reads that it need not. libvirt-daemon-system would bring it, and systemd.
         in_node "$node" sh -c 'id libvirt-qemu 2>/dev/null || useradd --system --user-group libvirt-qemu'
         in_node "$node" sh -ec 'mkdir -p /etc/libvirt /var/log/libvirt && cat >/etc/libvirt/qemu.conf && libvirtd -d' <<'CONF'
 user = "root"

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # folder: see keep.sh
 # Sourced by `record`.
 
 keep_session() { # FILE STATE VERB...

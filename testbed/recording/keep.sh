@@ -5,7 +5,7 @@ FIXTURES=$(cd "$TESTBED/.." && pwd)/fixtures
 
 # start_folder NAME: empty it; what follows is kept there.
 start_folder() {
-    folder=$FIXTURES/$1
+    declare -g folder=$FIXTURES/$1
     rm -rf "$folder"
     mkdir -p "$folder"
     cat >"$folder/README.md" <<README
@@ -20,19 +20,21 @@ README
 
 # keep FILE STATE NODE COMMAND...: run it and keep what it says. It may well fail: that is then what is kept.
 keep() {
-    local file=$1 state=$2 node=$3 status=0
+    local file=$1 state=$2 node=$3 status=0 shown
     shift 3
-    LC_ALL=C in_node "$node" env LC_ALL=C "$@" </dev/null >"$folder/$file" 2>"$folder/$file.stderr" || status=$?
+    in_node "$node" env LC_ALL=C "$@" </dev/null >"$folder/$file" 2>"$folder/$file.stderr" || status=$?
     [[ -s $folder/$file.stderr ]] || rm "$folder/$file.stderr"
-    printf '| %s | `%s` | %s | %s |\n' "$file" "$*" "$status" "$state" >>"$folder/README.md"
+    shown=$*
+    shown=${shown#env -C /var/tmp/images } # where the images were made says nothing
+    printf '| %s | `%s` | %s | %s |\n' "$file" "$shown" "$status" "$state" >>"$folder/README.md"
 }
 
 # retry COMMAND...: gluster takes one command a volume at a time, and says so to the others.
 retry() {
-    local left
-    for left in 9 8 7 6 5 4 3 2 1 0; do
+    local end=$((SECONDS + 30))
+    while ((SECONDS < end)); do
         "$@" >/dev/null 2>&1 && return
         sleep 1
     done
-    die "failed ten times: $*"
+    die "failed for half a minute: $*"
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2153 # STATE: see lib.sh
 # Sourced by `record`. Takes the first VM through every state of a backup.
 
 record_libvirt() {

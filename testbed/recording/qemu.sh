@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # folder: see keep.sh
 # Sourced by `record`. Small images, each of a kind, and what qemu-img says of them. The images are kept as well.
 
 record_qemu() {

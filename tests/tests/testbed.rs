@@ -25,6 +25,7 @@ const TESTS: &[(&str, fn())] = &[
     ("a_dry_run_changes_nothing", dry_run),
     ("bad_names_are_one_line_and_change_nothing", bad_names),
     ("bad_disks_are_one_line_and_change_nothing", bad_disks),
+    ("xml_that_is_cut_short_is_one_line_and_changes_nothing", cut_xml),
     ("rsync_3_5_0_is_caught", rsync_3_5_0),
 ];
 
@@ -163,45 +164,72 @@ fn bad_names() {
 }
 
 fn bad_disks() {
-    let raw = "<disk type='file' device='disk'><driver name='qemu' type='raw'/>\
-               <source file='/vm/bad.img'/><target dev='vda'/></disk>";
+    let file = |format| {
+        format!(
+            "<disk type='file' device='disk'><driver name='qemu' type='{format}'/>\
+             <source file='/vm/bad.img'/><target dev='vda'/></disk>"
+        )
+    };
     let network = "<disk type='network' device='disk'><driver name='qemu' type='qcow2'/>\
                    <source protocol='gluster' name='gv1/bad.img'><host name='p1'/></source>\
                    <target dev='vda'/></disk>";
-    let not_qcow2 = raw.replace("'raw'", "'qcow2'");
-    shell("p1", "head -c 1000000 /dev/zero >/vm/bad.img");
-    for (disk, reason) in [
-        (raw, "the image is raw"),
-        (network, "gluster://"),
-        (not_qcow2.as_str(), "is not a qcow2 image"),
+    let zeros = "head -c 1000000 /dev/zero >/vm/bad.img";
+    let half = "head -c 400000 /vm/golden.qcow2 >/vm/bad.img";
+    for (disk, image, reason) in [
+        (file("raw"), zeros, "the image is raw"),
+        (network.to_owned(), zeros, "gluster://"),
+        (file("qcow2"), zeros, "is not a qcow2 image"),
+        (file("qcow2"), half, "past the end of the file"),
     ] {
-        let xml = format!(
-            "<domain type='qemu'><name>bad</name><memory>65536</memory>\
-             <os><type>hvm</type></os><devices>{disk}</devices></domain>"
-        );
-        shell("p1", &format!("cat >/tmp/bad.xml <<'E'\n{xml}\nE\nvirsh define /tmp/bad.xml"));
+        shell("p1", image);
+        define_bad(&disk);
         for method in ["external", "internal"] {
             let more = ["--method", method, "--domain", "bad"];
             assert_refused(&[BACKUP, &more].concat(), &["bad", reason]);
         }
-        shell("p1", "virsh undefine bad; rm /tmp/bad.xml");
+        shell("p1", "virsh undefine bad; rm /vm/bad.img");
     }
-    shell(
+}
+
+/// Defines a domain `bad` with one disk.
+fn define_bad(disk: &str) {
+    let xml = format!(
+        "<domain type='qemu'><name>bad</name><memory>65536</memory>\
+         <os><type>hvm</type></os><devices>{disk}</devices></domain>"
+    );
+    said(
         "p1",
-        "truncate -s 100000 /vm/vm1-cut.qcow2; dd if=/vm/golden.qcow2 of=/vm/bad.img bs=1000 count=70",
+        &[
+            "sh",
+            "-ec",
+            "echo \"$0\" >/tmp/bad.xml; virsh define /tmp/bad.xml; rm /tmp/bad.xml",
+            &xml,
+        ],
     );
-    let xml = not_qcow2;
-    shell(
-        "p1",
-        &format!(
-            "cat >/tmp/bad.xml <<'E'\n<domain type='qemu'><name>bad</name><memory>65536</memory><os><type>hvm</type></os><devices>{xml}</devices></domain>\nE\nvirsh define /tmp/bad.xml"
-        ),
-    );
-    assert_refused(
-        &[BACKUP, &["--method", "external", "--domain", "bad"]].concat(),
-        &["bad.img", "past the end"],
-    );
-    shell("p1", "virsh undefine bad; rm /tmp/bad.xml /vm/bad.img /vm/vm1-cut.qcow2");
+}
+
+/// The real tools, but one of their answers ends too early.
+fn cut_xml() {
+    for (tool, call) in
+        [("virsh", "dumpxml"), ("gluster", "volume info gv1"), ("gluster", "status")]
+    {
+        let wrapper = format!(
+            "#!/bin/sh\nPATH=${{PATH#*:}}\n\
+             case \"$*\" in *'{call}'*) {tool} \"$@\" | head -c 300 ;; *) exec {tool} \"$@\" ;; esac\n"
+        );
+        let place =
+            format!("mkdir -p /tmp/cut; echo \"$0\" >/tmp/cut/{tool}; chmod +x /tmp/cut/{tool}");
+        said("p1", &["sh", "-ec", &place, &wrapper]);
+        let path = "PATH=/tmp/cut:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin";
+        let args = [&["env", path, "georep"], BACKUP, &["--method", "external"]].concat();
+        let output = on("p1", &args);
+        shell("p1", "rm -r /tmp/cut");
+        assert_exit(&output, 1);
+        let text = text(&output);
+        let error = text.lines().find(|line| line.starts_with("georep: ")).unwrap_or_default();
+        assert!(error.contains(&format!("/tmp/cut/{tool}")), "{text}");
+        assert_as_before();
+    }
 }
 
 fn rsync_3_5_0() {

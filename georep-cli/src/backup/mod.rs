@@ -10,6 +10,8 @@ mod internal;
 mod outcome;
 mod plan;
 
+use std::time::Duration;
+
 use gluster_georep::{Gluster, MountTools, Session};
 use jiff::Timestamp;
 use qcow2_snap::qemu_img::QemuImg;
@@ -26,6 +28,10 @@ use crate::run_name::RunName;
 use crate::say::Say;
 use crate::signals::StopFlag;
 use crate::tools::search_path;
+
+/// How often the session is asked for before the run gives up.
+const STATUS_TRIES: u32 = 15;
+const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
 /// Everything a run works with.
 #[derive(Debug)]
@@ -47,13 +53,15 @@ struct Run<'a> {
 /// # Errors
 /// What failed, with the exit code that says in which state everything was left.
 pub(crate) fn run(args: &BackupArgs) -> Result<Exit, CliError> {
-    let run = Run::prepare(args)?;
+    let session = Session::new(&args.primary, args.secondary.clone())?;
+    // Before anything is asked: two runs would only be in each other's way.
+    let lock = if args.dry_run { None } else { Some(SessionLock::take(&session)?) };
+    let run = Run::prepare(args, session)?;
     let planned = run.plan()?;
     let chains = plan::chains(&planned, &run.pool)?;
-    if args.dry_run {
+    if lock.is_none() {
         return Ok(Exit::Done);
     }
-    let _lock = SessionLock::take(&run.session)?;
     let outcome = match args.method {
         Method::External => external::back_up(&run, &planned, &chains),
         Method::Internal => internal::back_up(&run, &planned, &chains),
@@ -61,18 +69,28 @@ pub(crate) fn run(args: &BackupArgs) -> Result<Exit, CliError> {
     outcome.report(&run)
 }
 
+/// Repeats a question while somebody else holds the volume's lock.
+fn patiently<T>(ask: impl Fn() -> Result<T, gluster_georep::Error>) -> Result<T, CliError> {
+    for _ in 1..STATUS_TRIES {
+        match ask() {
+            Err(error) if error.is_transient() => std::thread::sleep(BETWEEN_TRIES),
+            result => return Ok(result?),
+        }
+    }
+    Ok(ask()?)
+}
+
 impl<'a> Run<'a> {
     /// Finds the tools, the pool and the session. Changes nothing.
-    fn prepare(args: &'a BackupArgs) -> Result<Self, CliError> {
+    fn prepare(args: &'a BackupArgs, session: Session) -> Result<Self, CliError> {
         let path = search_path();
-        let session = Session::new(&args.primary, args.secondary.clone())?;
         let name = RunName::at(Timestamp::now());
         let mounts = MountTools::find(&path)?;
         let gluster = Gluster::new(path.find("gluster")?);
         let virsh = Virsh::new(path.find("virsh")?, args.connect.clone());
         let qemu_img = QemuImg::new(path.find("qemu-img")?);
         gluster.started_volume(&session.primary)?;
-        gluster.status(&session)?;
+        patiently(|| gluster.status(&session))?;
         let pool = Pool::open(&mounts.findmnt, &args.pool, &session.primary)?;
         let say = Say::begin(format_args!("{name}: {} backup of {session}", args.method));
         let stop = StopFlag::catch()?;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use qcow2_snap::domain::{Domain, Source};
-use qcow2_snap::image::Image;
+use qcow2_snap::image::{self, Image, Point};
 use qcow2_snap::plan::{self, DiskPlan, Disposition};
 use qcow2_snap::virsh::{Definition, DomainState, Virsh};
 
@@ -137,13 +137,17 @@ pub(super) struct Chains {
 /// Names the image that is not.
 pub(super) fn chains(planned: &[PlannedDomain], pool: &Pool) -> Result<Chains, CliError> {
     let mut chains = Chains::default();
-    for (_, top) in planned.iter().flat_map(PlannedDomain::copied) {
-        chains.tops.insert(in_pool(pool, top)?);
-        let mut image = top.to_owned();
-        for _ in 0..MAX_CHAIN {
-            let Some(backing) = backing_file(&image)? else { break };
-            chains.backing.insert(in_pool(pool, &backing)?);
-            image = backing;
+    for domain in planned {
+        for (_, top) in domain.copied() {
+            chains.tops.insert(in_pool(pool, top)?);
+            // The tables of an image that QEMU writes to are never at rest; all others must be.
+            let mut at_rest = !domain.domain.is_active();
+            let mut image = top.to_owned();
+            for _ in 0..MAX_CHAIN {
+                let Some(backing) = read_image(&image, at_rest)? else { break };
+                chains.backing.insert(in_pool(pool, &backing)?);
+                (image, at_rest) = (backing, true);
+            }
         }
     }
     Ok(chains)
@@ -159,10 +163,19 @@ fn in_pool(pool: &Pool, image: &Path) -> Result<PathBuf, CliError> {
     })
 }
 
-/// The backing file that the header of `path` names, relative to the directory of `path`.
-fn backing_file(path: &Path) -> Result<Option<PathBuf>, CliError> {
+/// Reads the image at `path`, where it is `at_rest` with all its tables, and returns its backing file.
+///
+/// A table or cluster past the end of the file must be found before a snapshot is made: that makes
+/// the file longer, and what was missing then reads as zeros.
+fn read_image(path: &Path, at_rest: bool) -> Result<Option<PathBuf>, CliError> {
     let file = ImageFile::open(path).map_err(|e| CliError::io("read the image", path, e))?;
-    let image = Image::read(file.file()).map_err(|error| unsound(path, &error))?;
+    let unsound = |error| unsound(path, &error);
+    let image = Image::read(file.file()).map_err(unsound)?;
+    if at_rest {
+        for extent in image::extents(file.file(), &image, Point::Active).map_err(unsound)? {
+            extent.map_err(unsound)?;
+        }
+    }
     let directory = path.parent().unwrap_or(path);
     Ok(image.header.backing.map(|backing| directory.join(backing.file)))
 }
