@@ -100,7 +100,8 @@ fn what_is_not_sound_is_not_read_as_if_it_were() {
 fn what_is_sound_says_what_qemu_img_says() {
     for (name, image) in images() {
         let Ok(image) = image else { continue };
-        let json = fs::read_to_string(fixture(&format!("qemu-7.2/{name}.qcow2.info.json"))).unwrap();
+        let json =
+            fs::read_to_string(fixture(&format!("qemu-7.2/{name}.qcow2.info.json"))).unwrap();
         let info: ImageInfo = serde_json::from_str(&json).unwrap();
         let header = &image.header;
         assert_eq!(info.format, "qcow2", "{name}");

@@ -113,10 +113,7 @@ impl Command {
     /// [`CommandError::Spawn`] where it could not be started, [`CommandError::TimedOut`] where it
     /// ran for too long.
     pub fn output(&self) -> Result<Output, CommandError> {
-        let failed = |source| CommandError::Spawn {
-            line: self.to_string(),
-            source,
-        };
+        let failed = |source| CommandError::Spawn { line: self.to_string(), source };
         let handle = self.expression().start().map_err(failed)?;
         if let Some(output) = handle.wait_timeout(self.limit).map_err(failed)? {
             return Ok(Output {
@@ -131,16 +128,10 @@ impl Command {
             kill_group(pid);
         }
         handle.kill().map_err(failed)?;
-        Err(CommandError::TimedOut {
-            line: self.to_string(),
-            limit: self.limit,
-        })
+        Err(CommandError::TimedOut { line: self.to_string(), limit: self.limit })
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that starts a process"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that starts a process")]
     fn expression(&self) -> duct::Expression {
         duct::cmd(&self.program, &self.arguments)
             .before_spawn(|command| {
@@ -196,9 +187,7 @@ mod tests {
 
     #[test]
     fn a_failure_shows_a_line_to_paste_the_status_and_stderr() {
-        let error = shell("echo 'no such volume' >&2; exit 3")
-            .run()
-            .unwrap_err();
+        let error = shell("echo 'no such volume' >&2; exit 3").run().unwrap_err();
         assert_eq!(
             error.to_string(),
             "`/bin/sh -c 'echo '\\''no such volume'\\'' >&2; exit 3'` failed (exit status: 3): no such volume"
@@ -220,17 +209,9 @@ mod tests {
     #[test]
     fn a_tool_that_hangs_is_killed_with_all_it_started() {
         let started = Instant::now();
-        let error = shell("sleep 60 & sleep 60")
-            .time_limit(Duration::from_millis(200))
-            .run();
-        assert!(
-            matches!(error, Err(CommandError::TimedOut { .. })),
-            "{error:?}"
-        );
-        assert!(
-            started.elapsed() < Duration::from_secs(30),
-            "the grandchild was waited for"
-        );
+        let error = shell("sleep 60 & sleep 60").time_limit(Duration::from_millis(200)).run();
+        assert!(matches!(error, Err(CommandError::TimedOut { .. })), "{error:?}");
+        assert!(started.elapsed() < Duration::from_secs(30), "the grandchild was waited for");
     }
 
     #[test]

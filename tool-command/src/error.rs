@@ -69,19 +69,13 @@ impl CommandError {
 }
 
 fn join(directories: &[PathBuf]) -> String {
-    let shown: Vec<_> = directories
-        .iter()
-        .map(|d| d.display().to_string())
-        .collect();
+    let shown: Vec<_> = directories.iter().map(|d| d.display().to_string()).collect();
     shown.join(", ")
 }
 
 /// The end of what the tool said, on one line. Some tools (gluster) give the reason on stdout.
 fn said(stderr: &str, stdout: &str) -> String {
-    let text = [stderr, stdout]
-        .into_iter()
-        .map(str::trim)
-        .find(|text| !text.is_empty());
+    let text = [stderr, stdout].into_iter().map(str::trim).find(|text| !text.is_empty());
     let Some(text) = text else {
         return "it said nothing".to_owned();
     };
@@ -90,10 +84,5 @@ fn said(stderr: &str, stdout: &str) -> String {
         start += 1;
     }
     let shown = text.get(start..).unwrap_or_default();
-    shown
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join("; ")
+    shown.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
 }

@@ -73,10 +73,7 @@ mod tests {
     fn a_missing_tool_is_named_with_where_it_was_looked_for() {
         let error = SearchPath::new(Some("/nowhere:relative".as_ref())).find("gluster-x");
         let text = error.unwrap_err().to_string();
-        assert!(
-            text.contains("`gluster-x`") && text.contains("/nowhere"),
-            "{text}"
-        );
+        assert!(text.contains("`gluster-x`") && text.contains("/nowhere"), "{text}");
         assert!(!text.contains("relative"), "{text}");
     }
 }
