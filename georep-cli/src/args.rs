@@ -43,8 +43,9 @@ Example:
   georep schedule gv1 dr.example.org gv2 --timeout 120
 
 Exit codes:
-  0    every replica set has reached the checkpoint; the session is stopped
-  1    timed out, hopeless or interrupted
+  0    every replica set has reached the checkpoint, and what was written before has arrived;
+       the session is stopped
+  1    timed out, hopeless or interrupted, or what was written before has not arrived
   2    the command line was not understood
   255  a command failed, or another run holds the lock of this session"
 )]

@@ -2,6 +2,7 @@
 
 mod args;
 mod backup;
+mod canary;
 mod compare;
 mod error;
 mod exit_code;
@@ -10,6 +11,7 @@ mod lock;
 mod manifest;
 mod pool;
 mod record;
+mod retry;
 mod run_name;
 mod sampling;
 mod say;

@@ -9,9 +9,11 @@ use gluster_georep::{
 };
 
 use crate::args::ScheduleArgs;
+use crate::canary::Canary;
 use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::lock::SessionLock;
+use crate::retry::patiently;
 use crate::signals::StopFlag;
 use crate::tools::search_path;
 
@@ -21,7 +23,7 @@ pub(crate) fn run(args: &ScheduleArgs) -> Exit {
         anstream::ColorChoice::Never.write_global();
     }
     match checkpoint(args) {
-        Ok(report) => conclude(&report),
+        Ok(exit) => exit,
         Err(error) => {
             not_ok("", &error);
             Exit::CommandFailed
@@ -29,7 +31,7 @@ pub(crate) fn run(args: &ScheduleArgs) -> Exit {
     }
 }
 
-fn checkpoint(args: &ScheduleArgs) -> Result<Report, CliError> {
+fn checkpoint(args: &ScheduleArgs) -> Result<Exit, CliError> {
     let session = session(args)?;
     let gluster = Gluster::new(search_path().find("gluster")?);
     let mounts = MountTools::find(&search_path())?;
@@ -40,8 +42,13 @@ fn checkpoint(args: &ScheduleArgs) -> Result<Report, CliError> {
         timeout: (args.timeout > 0).then(|| Duration::from_secs(args.timeout.saturating_mul(60))),
         rollover: args.rollover.map(Duration::from_secs),
     };
+    // Before anything is written: do volume and session exist?
+    gluster.started_volume(&session.primary)?;
+    patiently(|| gluster.status(&session))?;
+    let canary = Canary::write(&mounts, &session)?;
     let mut script = Script { stop, interval: options.interval, told: None, turns: 0 };
-    Ok(run_to_checkpoint(&gluster, &mounts, &session, &options, &mut script)?)
+    let report = run_to_checkpoint(&gluster, &mounts, &session, &options, &mut script)?;
+    Ok(conclude(&report, &canary))
 }
 
 fn session(args: &ScheduleArgs) -> Result<Session, CliError> {
@@ -52,9 +59,9 @@ fn session(args: &ScheduleArgs) -> Result<Session, CliError> {
     Ok(Session::new(&args.primary, Secondary::new(user, host, &args.secondary_volume)?)?)
 }
 
-fn conclude(report: &Report) -> Exit {
+fn conclude(report: &Report, canary: &Canary<'_>) -> Exit {
     match report.outcome {
-        Outcome::Complete => return Exit::Done,
+        Outcome::Complete => return look(canary),
         Outcome::TimedOut => {
             let seconds = report.duration.as_secs();
             not_ok(format!("Timed out, Stopping Geo-replication(Duration: {seconds}sec)"), "");
@@ -63,6 +70,26 @@ fn conclude(report: &Report) -> Exit {
         Outcome::Interrupted => not_ok("Exiting...", ""),
     }
     Exit::Failed
+}
+
+/// Looks whether what was written before the checkpoint has arrived. The script cannot know, and
+/// where the secondary cannot be mounted from here no more is known than it knows.
+fn look(canary: &Canary<'_>) -> Exit {
+    match canary.missing() {
+        Ok(0) => Exit::Done,
+        Ok(missing) => {
+            let reason = format!(
+                "{missing} files written before the checkpoint are not on the secondary; check the \
+                 version of rsync on the nodes: 3.5.0 copies nothing and reports success"
+            );
+            not_ok("All Checkpoints COMPLETE, but the data has not arrived", reason);
+            Exit::Failed
+        }
+        Err(error) => {
+            warn(format!("Unable to look at the secondary: {error}"));
+            Exit::Done
+        }
+    }
 }
 
 fn troubles(report: &Report) -> String {

@@ -23,6 +23,8 @@ pub struct Scenario {
     pub old_words: bool,
     /// What the status calls answer while the session runs, one after the other; the last for ever.
     pub polls: Vec<Vec<Row>>,
+    /// Whether a session at its checkpoint has copied nothing, as with rsync 3.5.0.
+    pub copies_nothing: bool,
     /// Calls that go wrong.
     pub faults: Vec<Fault>,
 }
@@ -70,8 +72,8 @@ pub struct State {
     pub running: bool,
     /// Status calls answered while it ran.
     pub polls: usize,
-    /// Directories that are mounted.
-    pub mounted: Vec<PathBuf>,
+    /// Directories that are mounted, each with its volume.
+    pub mounted: Vec<(PathBuf, String)>,
     /// Every call, in order.
     pub calls: Vec<String>,
     /// Volume options that were set.
@@ -119,6 +121,7 @@ impl Scenario {
             replica: 2,
             old_words: false,
             polls: vec![vec![Row::reached(0), Row::passive(1), Row::reached(2), Row::passive(3)]],
+            copies_nothing: false,
             faults: Vec::new(),
         }
     }
@@ -136,6 +139,9 @@ impl World {
         let directory = TempDir::new().expect("a temporary directory");
         let tool = program::target_directory().join("sim-tool");
         fs::create_dir(directory.path().join("bin")).expect("bin");
+        for volume in ["gv1", "gv2"] {
+            fs::create_dir(directory.path().join(volume)).expect("a volume");
+        }
         for name in ["gluster", "mount", "umount", "findmnt"] {
             let link = directory.path().join("bin").join(name);
             std::os::unix::fs::symlink(&tool, link).expect("a link to the simulator");

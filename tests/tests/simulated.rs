@@ -151,6 +151,24 @@ fn files_that_could_not_be_synced_are_no_success() {
 }
 
 #[test]
+fn a_session_that_copies_nothing_is_no_success_however_green_it_is() {
+    let (world, output) = run(&Scenario { copies_nothing: true, ..Scenario::healthy() });
+    assert_exit(&output, 1);
+    assert!(stderr(&output).contains("the data has not arrived"), "{}", stderr(&output));
+    assert!(!world.state().running);
+    assert_tidy(&world);
+}
+
+#[test]
+fn a_secondary_that_cannot_be_mounted_is_said_and_believed() {
+    let mut scenario = Scenario::healthy();
+    scenario.faults = vec![Fault::failing("dr:/gv2", 9, "Mount failed.\n", 1)];
+    let (_, output) = run(&scenario);
+    assert_exit(&output, 0);
+    assert!(stderr(&output).contains("Unable to look at the secondary"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_lock_held_by_another_transaction_is_waited_out() {
     // The script exits with 255 and leaves the session running.
     let busy = "Another transaction is in progress for gv1. Please try again after some time.\n";

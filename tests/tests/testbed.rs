@@ -235,7 +235,9 @@ fn cut_xml() {
 fn rsync_3_5_0() {
     run_script("rsync", &["3.5.0"]);
     let output = backup(&["--method", "external"]);
+    let schedule = georep(&["schedule", "gv1", "dr", "gv2", "--rollover", "2"]);
     run_script("rsync", &["3.2.7"]);
+    assert_exit(&schedule, 1);
     assert_exit(&output, 4);
     assert!(text(&output).contains(".georep/georep-"), "{}", text(&output));
     assert!(text(&output).contains("vm1-data.qcow2"), "{}", text(&output));

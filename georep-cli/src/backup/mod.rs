@@ -10,8 +10,6 @@ mod internal;
 mod outcome;
 mod plan;
 
-use std::time::Duration;
-
 use gluster_georep::{Gluster, MountTools, Session};
 use jiff::Timestamp;
 use qcow2_snap::qemu_img::QemuImg;
@@ -24,14 +22,11 @@ use crate::exit_code::Exit;
 use crate::lock::SessionLock;
 use crate::pool::Pool;
 use crate::record::RunImage;
+use crate::retry::patiently;
 use crate::run_name::RunName;
 use crate::say::Say;
 use crate::signals::StopFlag;
 use crate::tools::search_path;
-
-/// How often the session is asked for before the run gives up.
-const STATUS_TRIES: u32 = 15;
-const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
 /// Everything a run works with.
 #[derive(Debug)]
@@ -67,17 +62,6 @@ pub(crate) fn run(args: &BackupArgs) -> Result<Exit, CliError> {
         Method::Internal => internal::back_up(&run, &planned, &chains),
     };
     outcome.report(&run)
-}
-
-/// Repeats a question while somebody else holds the volume's lock.
-fn patiently<T>(ask: impl Fn() -> Result<T, gluster_georep::Error>) -> Result<T, CliError> {
-    for _ in 1..STATUS_TRIES {
-        match ask() {
-            Err(error) if error.is_transient() => std::thread::sleep(BETWEEN_TRIES),
-            result => return Ok(result?),
-        }
-    }
-    Ok(ask()?)
 }
 
 impl<'a> Run<'a> {

@@ -12,7 +12,7 @@ use georep_tests::simulated::{Fault, Row, Scenario, State, read};
 const TIMEOUT: Duration = Duration::from_secs(3600);
 
 fn main() -> ExitCode {
-    let directory = PathBuf::from(env::var_os("SIM_DIR").expect("SIM_DIR names the world"));
+    let directory = world();
     let mut args = env::args();
     let program = args.next().expect("argv[0]");
     let program = Path::new(&program).file_name().expect("a name").to_string_lossy().into_owned();
@@ -92,22 +92,60 @@ fn answer(scenario: &Scenario, state: &mut State, program: &str, args: &[String]
             state.options.remove(*key);
             stdout(xml(""))
         }
-        ("mount", [.., directory]) => {
-            state.mounted.push(directory.into());
+        ("mount", [.., source, directory]) => {
+            let volume = source.rsplit_once('/').map_or(*source, |(_, volume)| volume);
+            replace(Path::new(directory), &world().join(volume));
+            state.mounted.push((directory.into(), volume.to_owned()));
             Answer::default()
         }
-        ("umount", [.., directory]) => {
-            state.mounted.retain(|mounted| mounted != Path::new(directory));
-            Answer::default()
-        }
-        ("findmnt", [.., directory]) if state.mounted.iter().any(|m| m == Path::new(directory)) => {
-            stdout(format!(
-                r#"{{"filesystems": [{{"target": "{directory}", "source": "localhost:/gv1",
+        ("umount", [.., directory]) => umount(state, Path::new(directory)),
+        ("findmnt", [.., directory]) => {
+            match state.mounted.iter().find(|m| m.0 == Path::new(directory)) {
+                Some((_, volume)) => stdout(format!(
+                    r#"{{"filesystems": [{{"target": "{directory}", "source": "localhost:/{volume}",
                    "fstype": "fuse.glusterfs", "fsroot": "/"}}]}}"#
-            ))
+                )),
+                None => Answer { exit: 1, ..Answer::default() },
+            }
         }
-        ("findmnt", _) => Answer { exit: 1, ..Answer::default() },
         _ => fails(&format!("the simulator does not know `{program} {}`", args.join(" "))),
+    }
+}
+
+/// What was written to a mounted volume is in the volume from now on.
+fn umount(state: &mut State, directory: &Path) -> Answer {
+    let Some(place) = state.mounted.iter().position(|mounted| mounted.0 == directory) else {
+        return fails("not mounted");
+    };
+    let (_, volume) = state.mounted.remove(place);
+    let empty = world().join("empty");
+    fs::create_dir_all(&empty).expect("a writable world");
+    replace(&world().join(volume), directory);
+    replace(directory, &empty);
+    Answer::default()
+}
+
+fn world() -> PathBuf {
+    PathBuf::from(env::var_os("SIM_DIR").expect("SIM_DIR names the world"))
+}
+
+/// Makes the directory `to` hold what `from` holds.
+fn replace(to: &Path, from: &Path) {
+    for entry in fs::read_dir(to).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        let removed =
+            if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.expect("a writable directory");
+    }
+    for entry in fs::read_dir(from).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        let copy = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            fs::create_dir(&copy).expect("a writable directory");
+            replace(&copy, &path);
+        } else {
+            fs::copy(&path, &copy).expect("a writable directory");
+        }
     }
 }
 
@@ -116,6 +154,9 @@ fn session(scenario: &Scenario, state: &mut State, words: &[&str], as_xml: bool)
         ["status"] if as_xml => stdout(status(scenario, state)),
         ["status"] => stdout("PRIMARY NODE    PRIMARY VOL\n"),
         ["stop", ..] => {
+            if state.running && !scenario.copies_nothing {
+                replace(&world().join("gv2"), &world().join("gv1"));
+            }
             state.running = false;
             stdout(xml("<geoRep><primary>gv1</primary><secondary>dr::gv2</secondary></geoRep>"))
         }
