@@ -13,6 +13,8 @@ cargo_as_caller() {
     fi
 }
 
+as_root() { if ((EUID == 0)); then "$@"; else sudo -- "$@"; fi; }
+
 build_georep() { cargo_as_caller build --release --locked --quiet --package georep-cli; }
 
 install_georep() {
