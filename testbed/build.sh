@@ -7,7 +7,7 @@ REPOSITORY=$(dirname "$TESTBED")
 cargo_as_caller() {
     if ((EUID == 0)) && [[ ${SUDO_USER:-root} != root ]]; then
         # shellcheck disable=SC2016 # expanded by the caller's login shell
-        sudo -u "$SUDO_USER" -H bash -lc 'cd "$0" && exec cargo "$@"' "$REPOSITORY" "$@"
+        sudo -u "$SUDO_USER" -H --preserve-env=GEOREP_TEST_NOTHING_SKIPPED bash -lc 'cd "$0" && exec cargo "$@"' "$REPOSITORY" "$@"
     else
         (cd "$REPOSITORY" && cargo "$@")
     fi
