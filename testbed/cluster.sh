@@ -36,6 +36,10 @@ start_session() {
         gluster_in p1 system:: execute gsec_create
         # With force, for a secondary that holds the files of a session that was deleted.
         session create push-pem force
+        # Without it rsync passes over a file whose size and whole second of change are the same on both sides: a shard
+        # written again within the second in which it was copied would keep its old content on dr. The space keeps gsyncd
+        # from taking it for an option of its own.
+        session config rsync-options ' --ignore-times'
     fi
     session start force
 }

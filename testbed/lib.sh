@@ -78,6 +78,6 @@ put_in() {
 }
 
 # last_ack VM: the last record that the guest said was safe on both disks.
-last_ack() { in_node p1 tail -n 20 "/var/log/$1-console.log" | grep -ao 'ACK [0-9]*' | tail -n 1 | cut -d' ' -f2; }
+last_ack() { in_node p1 tail -n 20 "/var/log/$1-console.log" 2>/dev/null | grep -ao 'ACK [0-9]*' | tail -n 1 | cut -d' ' -f2; }
 
 rsync_version() { in_node "$1" dpkg-query -f '${Version}' -W rsync; }

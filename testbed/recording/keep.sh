@@ -3,9 +3,10 @@
 
 FIXTURES=$(cd "$TESTBED/.." && pwd)/fixtures
 
-# start_folder NAME: empty it; what follows is kept there.
+# start_folder NAME: what follows is kept there. The folder takes its place when it is complete: a recording that fails
+# half-way leaves the last one.
 start_folder() {
-    declare -g folder=$FIXTURES/$1
+    declare -g folder=$FIXTURES/$1.partial
     rm -rf "$folder"
     mkdir -p "$folder"
     cat >"$folder/README.md" <<README
@@ -16,6 +17,11 @@ Recorded by \`testbed/record\` from the real thing. What went to stderr lies bes
 | file | command | exit status | state |
 |---|---|---|---|
 README
+}
+
+finish_folder() {
+    rm -rf "${folder%.partial}"
+    mv "$folder" "${folder%.partial}"
 }
 
 # keep FILE STATE NODE COMMAND...: run it and keep what it says. It may well fail: that is then what is kept.
