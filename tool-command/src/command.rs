@@ -2,31 +2,41 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::CommandError;
+use crate::{CommandError, Stop};
 
 /// How long a tool may run unless [`Command::time_limit`] says otherwise. The gluster command
 /// line gives up by itself after 120 s; whatever lasts longer hangs.
 pub const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(150);
 
+/// How often a running tool is asked whether it should end early.
+const STOP_CHECKED_EVERY: Duration = Duration::from_millis(50);
+
 /// An external program, by its absolute path.
 #[derive(Debug, Clone)]
 pub struct Tool {
     path: PathBuf,
+    stop: Stop,
 }
 
 impl Tool {
     /// Names the program at `path`.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), stop: Stop::default() }
     }
 
     /// The program's path.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The same program, killed while it runs when `stop` is due.
+    #[must_use]
+    pub fn stopped_by(&self, stop: &Stop) -> Self {
+        Self { path: self.path.clone(), stop: stop.clone() }
     }
 
     /// Starts a command line of this tool.
@@ -35,6 +45,7 @@ impl Tool {
             program: self.path.clone(),
             arguments: arguments.into_iter().map(Into::into).collect(),
             limit: DEFAULT_TIME_LIMIT,
+            stop: self.stop.clone(),
         }
     }
 }
@@ -46,6 +57,7 @@ pub struct Command {
     program: PathBuf,
     arguments: Vec<OsString>,
     limit: Duration,
+    stop: Stop,
 }
 
 /// What a tool wrote, and how it ended.
@@ -111,16 +123,25 @@ impl Command {
     ///
     /// # Errors
     /// [`CommandError::Spawn`] where it could not be started, [`CommandError::TimedOut`] where it
-    /// ran for too long.
+    /// ran for too long, [`CommandError::Stopped`] where its [`Stop`] was due.
     pub fn output(&self) -> Result<Output, CommandError> {
         let failed = |source| CommandError::Spawn { line: self.to_string(), source };
+        if self.stop.is_due() {
+            return Err(CommandError::Stopped { line: self.to_string() });
+        }
+        let began = Instant::now();
         let handle = self.expression().start().map_err(failed)?;
-        if let Some(output) = handle.wait_timeout(self.limit).map_err(failed)? {
-            return Ok(Output {
-                status: output.status,
-                stdout: output.stdout.clone(),
-                stderr: output.stderr.clone(),
-            });
+        while !self.stop.is_due() && began.elapsed() < self.limit {
+            let left = self.limit.saturating_sub(began.elapsed());
+            if let Some(output) =
+                handle.wait_timeout(left.min(STOP_CHECKED_EVERY)).map_err(failed)?
+            {
+                return Ok(Output {
+                    status: output.status,
+                    stdout: output.stdout.clone(),
+                    stderr: output.stderr.clone(),
+                });
+            }
         }
         // The group first: a grandchild that holds the pipes open would make the wait after
         // the kill last as long as it lives.
@@ -128,7 +149,12 @@ impl Command {
             kill_group(pid);
         }
         handle.kill().map_err(failed)?;
-        Err(CommandError::TimedOut { line: self.to_string(), limit: self.limit })
+        let line = self.to_string();
+        Err(if self.stop.is_due() {
+            CommandError::Stopped { line }
+        } else {
+            CommandError::TimedOut { line, limit: self.limit }
+        })
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the one place that starts a process")]
@@ -212,6 +238,16 @@ mod tests {
         let error = shell("sleep 60 & sleep 60").time_limit(Duration::from_millis(200)).run();
         assert!(matches!(error, Err(CommandError::TimedOut { .. })), "{error:?}");
         assert!(started.elapsed() < Duration::from_secs(30), "the grandchild was waited for");
+    }
+
+    #[test]
+    fn a_tool_is_killed_when_it_should_stop() {
+        let stop = Stop::default();
+        let sleeper = Tool::at("/bin/sh").stopped_by(&stop).command(["-c", "sleep 60"]);
+        let run = std::thread::spawn(move || sleeper.run());
+        stop.request();
+        let error = run.join().unwrap().unwrap_err();
+        assert!(matches!(error, CommandError::Stopped { .. }), "{error:?}");
     }
 
     #[test]

@@ -36,6 +36,13 @@ pub enum CommandError {
         limit: Duration,
     },
 
+    /// The tool was killed because its caller was asked to end, or ran out of time.
+    #[error("`{line}` was cut off")]
+    Stopped {
+        /// The command line, quoted for a shell.
+        line: String,
+    },
+
     /// The tool ended with a status other than 0.
     #[error("`{line}` failed ({status}): {}", said(.stderr, .stdout))]
     Failed {

@@ -7,6 +7,7 @@
 //! - **`LC_ALL=C`**, so that messages are the ones their callers know;
 //! - **no standard input**, so that nothing ever waits for an answer;
 //! - **a time limit**, after which the tool *and every process it started* are killed;
+//! - **a [`Stop`]**, where it was given one, by which somebody can end it before that;
 //! - **its own process group**, so that a Ctrl-C meant for the caller does not cut the tool in
 //!   the middle of a change;
 //! - **stdout and stderr kept apart**.
@@ -27,7 +28,9 @@
 mod command;
 mod error;
 mod search_path;
+mod stop;
 
 pub use command::{Command, DEFAULT_TIME_LIMIT, Output, Tool};
 pub use error::CommandError;
 pub use search_path::SearchPath;
+pub use stop::Stop;
