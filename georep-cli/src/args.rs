@@ -71,6 +71,10 @@ pub(crate) struct ScheduleArgs {
     /// Shorten changelog.rollover-time to this for the run, and put it back
     #[arg(long, value_name = "SEC")]
     pub rollover: Option<u64>,
+
+    /// Leave the session running, paused or stopped as it was found, instead of stopped
+    #[arg(long)]
+    pub restore_session: bool,
 }
 
 /// What `backup` takes.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use gluster_georep::{ClientMount, MountTools, Session};
 use jiff::Timestamp;
+use tool_command::Stop;
 
 use crate::error::CliError;
 use crate::manifest::DIRECTORY;
@@ -30,12 +31,17 @@ impl<'a> Canary<'a> {
     ///
     /// # Errors
     /// Where it cannot be mounted or written.
-    pub(crate) fn write(mounts: &'a MountTools, session: &'a Session) -> Result<Self, CliError> {
+    pub(crate) fn write(
+        mounts: &'a MountTools,
+        session: &'a Session,
+        stop: &Stop,
+    ) -> Result<Self, CliError> {
         let content = format!("{} {:016x}\n", Timestamp::now(), fastrand::u64(..));
         let mount = ClientMount::read_write(mounts, "localhost", &session.primary)?;
-        for path in paths(mount.path()) {
-            write(&path, &content).map_err(|error| CliError::io("write", &path, error))?;
-        }
+        let written = content.clone();
+        mount.work("write the canary files in", stop, move |root| {
+            paths(root).try_for_each(|path| write(&path, &written))
+        })?;
         mount.unmount()?;
         Ok(Self { mounts, session, content })
     }
@@ -43,12 +49,17 @@ impl<'a> Canary<'a> {
     /// Reads the files on the secondary volume, and returns how many are not as they were written.
     ///
     /// # Errors
-    /// Where it cannot be mounted.
-    pub(crate) fn missing(&self) -> Result<usize, CliError> {
+    /// Where it cannot be mounted, or does not answer.
+    pub(crate) fn missing(&self, stop: &Stop) -> Result<usize, CliError> {
         let secondary = &self.session.secondary;
-        let mount = ClientMount::read_only(self.mounts, &secondary.host, &secondary.volume)?;
-        let arrived = |path: &PathBuf| fs::read(path).is_ok_and(|c| c == self.content.as_bytes());
-        let missing = paths(mount.path()).filter(|path| !arrived(path)).count();
+        let mounts =
+            MountTools { mount: self.mounts.mount.stopped_by(stop), ..self.mounts.clone() };
+        let mount = ClientMount::read_only(&mounts, &secondary.host, &secondary.volume)?;
+        let content = self.content.clone();
+        let arrived = move |path: &PathBuf| fs::read(path).is_ok_and(|c| c == content.as_bytes());
+        let missing = mount.work("look for the canary files in", stop, move |root| {
+            Ok(paths(root).filter(|path| !arrived(path)).count())
+        })?;
         mount.unmount()?;
         Ok(missing)
     }

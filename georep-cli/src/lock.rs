@@ -2,13 +2,14 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gluster_georep::Session;
 use jiff::Timestamp;
 
 use crate::error::CliError;
 use crate::exit_code::Exit;
+use crate::state_dir::file_name;
 
 /// Where lock files lie, unless [`DIRECTORY_VARIABLE`] says otherwise: emptied at boot, as no run
 /// outlives it.
@@ -34,7 +35,7 @@ impl SessionLock {
     }
 
     fn take_in(directory: &Path, session: &Session) -> Result<Self, CliError> {
-        let path = directory.join(file_name(session));
+        let path = directory.join(file_name(session, "lock"));
         let unusable = |source| CliError::io("take the lock", &path, source);
         std::fs::create_dir_all(directory).map_err(unusable)?;
         let mut file = OpenOptions::new()
@@ -64,15 +65,6 @@ fn held_by_another(session: &Session, file: &mut File) -> CliError {
     };
     CliError::new(Exit::Locked, format!("{holder} holds the lock of session {session}"))
         .hint("wait for that run, or end it with SIGTERM; it puts things back first")
-}
-
-fn file_name(session: &Session) -> PathBuf {
-    let escaped: String = session
-        .to_string()
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || "-_.@:".contains(c) { c } else { '_' })
-        .collect();
-    PathBuf::from(format!("{escaped}.lock"))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod sampling;
 mod say;
 mod schedule;
 mod signals;
+mod state_dir;
 mod tools;
 
 use std::path::Path;

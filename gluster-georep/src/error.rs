@@ -149,7 +149,7 @@ const LOCKED: i64 = 30802;
 
 impl Error {
     /// Whether the same command may well succeed a moment later: another transaction holds the
-    /// volume's lock, glusterd restarts, an answer came cut short.
+    /// volume's lock, glusterd restarts, an answer came cut short, a volume could not be mounted.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Refused { errno, reason, .. } => {
@@ -157,7 +157,10 @@ impl Error {
                     || reason == COMMAND_FAILED
                     || PASSING.iter().any(|words| reason.contains(words))
             }
-            Self::CutShort { .. } | Self::Command(CommandError::TimedOut { .. }) => true,
+            // A volume of this cluster cannot be mounted while glusterd restarts.
+            Self::CutShort { .. }
+            | Self::Mount { .. }
+            | Self::Command(CommandError::TimedOut { .. }) => true,
             Self::Command(error) => PASSING.iter().any(|words| error.said(words)),
             _ => false,
         }

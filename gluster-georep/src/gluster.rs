@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tool_command::{Command, Output, Tool};
+use tool_command::{Command, Output, Stop, Tool};
 
 use crate::error::COMMAND_FAILED;
 use crate::xml::{self, Answer, Nothing};
@@ -22,6 +22,13 @@ impl Gluster {
     /// Uses the program `tool`.
     pub fn new(tool: Tool) -> Self {
         Self { tool }
+    }
+
+    /// The same, with every command killed when `stop` is due. What a killed command had asked
+    /// glusterd for may happen all the same.
+    #[must_use]
+    pub fn stopped_by(&self, stop: &Stop) -> Self {
+        Self { tool: self.tool.stopped_by(stop) }
     }
 
     /// Describes a volume. Takes no lock.
@@ -96,6 +103,17 @@ impl Gluster {
         }
     }
 
+    /// Pauses the session, which has to run.
+    ///
+    /// # Errors
+    /// Where gluster refuses.
+    pub fn pause(&self, session: &Session) -> Result<(), Error> {
+        match self.change(session, &["pause"]) {
+            Err(Error::Refused { reason, .. }) if reason.contains("already Paused") => Ok(()),
+            result => result,
+        }
+    }
+
     /// Stops the session. Needs all peers up.
     ///
     /// # Errors
@@ -112,17 +130,24 @@ impl Gluster {
         self.change(session, &["stop", "force"])
     }
 
-    /// Sets the checkpoint to now, by the clock of this node, and reads back which second that was.
+    /// Sets the checkpoint to now, by the clock of this node.
     ///
     /// # Errors
-    /// Where gluster refuses, or does not say which checkpoint is set.
-    pub fn set_checkpoint_now(&self, session: &Session) -> Result<Timestamp, Error> {
-        self.change(session, &["config", "checkpoint", "now"])?;
+    /// Where gluster refuses.
+    pub fn set_checkpoint_now(&self, session: &Session) -> Result<(), Error> {
+        self.change(session, &["config", "checkpoint", "now"])
+    }
+
+    /// Which second the checkpoint is.
+    ///
+    /// # Errors
+    /// Where gluster refuses, or says that no checkpoint is set.
+    pub fn checkpoint(&self, session: &Session) -> Result<Timestamp, Error> {
         let command = self.georep(session, &["config", "checkpoint", "--xml"]);
         // Seconds since 1970; no element where no checkpoint is set.
         let seconds = ask::<Config>(&command)?.georep.config.checkpoint;
         seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()).ok_or_else(|| {
-            let reason = "no checkpoint, though it was set a moment ago".to_owned();
+            let reason = "no checkpoint".to_owned();
             Error::NotUnderstood { line: command.to_string(), reason }
         })
     }

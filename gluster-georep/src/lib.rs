@@ -44,6 +44,7 @@ mod run;
 #[cfg(test)]
 mod scripts;
 mod session;
+mod state;
 mod status;
 mod trouble;
 mod volume;
@@ -57,8 +58,9 @@ pub use mount::{ClientMount, MountTools};
 pub use mount_table::Mount;
 pub use observer::{Event, Observer};
 pub use patience::{Advice, Hopeless, Patience};
-pub use run::{Outcome, Report, RunOptions, SessionState, run_to_checkpoint};
+pub use run::{Completion, Note, Outcome, Report, RunOptions, ShortRollover, run_to_checkpoint};
 pub use session::{Secondary, Session};
+pub use state::SessionState;
 pub use status::SessionStatus;
 pub use trouble::Trouble;
 pub use volume::{Brick, BrickSet, VolumeInfo, VolumeState};

@@ -1,16 +1,24 @@
 //! A volume mounted for a moment.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use std::{fs, io, thread};
 
 use tempfile::TempDir;
-use tool_command::{CommandError, SearchPath, Tool};
+use tool_command::{CommandError, SearchPath, Stop, Tool};
 
 use crate::{Error, Mount};
 
 /// A client that has not mounted by then waits for a server that does not answer.
 const MOUNT_TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// Work on a volume that takes longer waits for servers that do not answer: a client waits 42 s for
+/// one before it goes on without.
+const WORK_TIME_LIMIT: Duration = Duration::from_secs(90);
+
+/// How often somebody who waits for work on a volume looks whether to stop.
+const STOP_CHECKED_EVERY: Duration = Duration::from_millis(50);
 
 /// The client's log, beside the mount point.
 const LOG_FILE: &str = "client.log";
@@ -143,6 +151,47 @@ impl<'a> ClientMount<'a> {
     /// The mount point.
     pub fn path(&self) -> &Path {
         &self.mount_point
+    }
+
+    /// Works on the mounted volume, given its root.
+    ///
+    /// Where a client waits for its servers, a process that uses it waits with it. So the work is
+    /// done on a thread of its own, which is left behind when `stop` is due or the work takes too
+    /// long.
+    ///
+    /// # Errors
+    /// Where the work fails, hangs, or is left behind. `tried` says what it was, as in "cannot
+    /// `tried` `/mnt`".
+    pub fn work<T: Send + 'static>(
+        &self,
+        tried: &'static str,
+        stop: &Stop,
+        work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let failed = |source| Error::Io { tried, path: self.mount_point.clone(), source };
+        let (sender, receiver) = mpsc::channel();
+        let root = self.mount_point.clone();
+        // Where nobody waits any more, the result is of no use.
+        let run = move || drop(sender.send(work(&root)));
+        thread::Builder::new().name("volume".to_owned()).spawn(run).map_err(failed)?;
+        let began = Instant::now();
+        loop {
+            match receiver.recv_timeout(STOP_CHECKED_EVERY) {
+                Ok(result) => return result.map_err(failed),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(failed(io::Error::other("it ended without a word")));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if stop.is_due() {
+                return Err(failed(io::Error::new(io::ErrorKind::Interrupted, "cut off")));
+            }
+            if began.elapsed() >= WORK_TIME_LIMIT {
+                let seconds = WORK_TIME_LIMIT.as_secs();
+                let hangs = format!("it did not end within {seconds} s");
+                return Err(failed(io::Error::new(io::ErrorKind::TimedOut, hangs)));
+            }
+        }
     }
 
     /// Unmounts the volume and removes the mount point.

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{Error, SessionState, SessionStatus, Verdict};
+use crate::{Error, Note, SessionState, SessionStatus, Verdict};
 
 /// What happens during a run.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The session exists, and was in this state.
+    /// A run before this one was killed, and left this note. What it had changed is put back now.
+    FoundNote(&'a Note),
+    /// The session exists, and was in this state before this run, or before one that was killed.
+    /// Nothing has been changed yet.
     Found(SessionState),
     /// The session was stopped, so that it can be started anew.
     Stopped,
@@ -18,7 +21,8 @@ pub enum Event<'a> {
     CheckpointSet(Timestamp),
     /// A change was made on every brick.
     Nudged,
-    /// Waiting so long for the bricks to close their changelogs.
+    /// Waiting so long for the bricks to close their changelogs. With a shortened rollover time
+    /// they do at once.
     Settling(Duration),
     /// The session was started.
     Started,
@@ -42,16 +46,10 @@ pub enum Event<'a> {
     Left(SessionState),
 }
 
-/// Who is told what happens, and may end the run.
+/// Who is told what happens.
 pub trait Observer {
     /// Something happened.
     fn event(&mut self, _event: &Event<'_>) {}
-
-    /// Whether the run should end now. Asked before each command, and ten times a second between
-    /// them.
-    fn stop_requested(&self) -> bool {
-        false
-    }
 }
 
 /// Nobody.

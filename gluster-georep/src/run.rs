@@ -5,19 +5,23 @@
 //! worker's history crawl reads what is on disk when it starts, and finishes within seconds; its
 //! live crawl may get stuck, on 10.3 most of the time where a host has several bricks.
 
-use std::fmt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use tool_command::Stop;
 
 use crate::{
     Baseline, BrickSet, Error, Event, Gluster, Hopeless, MountTools, Observer, Session,
-    SessionStatus, Verdict,
+    SessionState, Verdict,
 };
 
 mod aftermath;
 mod course;
+mod note;
 mod pace;
+
+pub use note::{Note, ShortRollover};
 
 /// What can be asked of a run.
 #[derive(Debug, Clone)]
@@ -29,39 +33,25 @@ pub struct RunOptions {
     /// Shorten the volume's `changelog.rollover-time` to this for the run, and put it back. Whole
     /// seconds; not used where the volume's own is as short.
     pub rollover: Option<Duration>,
+    /// Leave the session as it was found also where the run came to its end.
+    pub restore_session: bool,
+    /// Where to write down what is to be put back, for the run after one that is killed. One file
+    /// a session. Without it a shortened rollover time outlives a run that is killed.
+    pub note: Option<PathBuf>,
+    /// Ends the run when it is requested, within a second.
+    pub stop: Stop,
 }
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(10), timeout: None, rollover: None }
-    }
-}
-
-/// Whether a session runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SessionState {
-    /// Its workers run, or try to.
-    Running,
-    /// It is stopped, paused or was never started.
-    Stopped,
-}
-
-impl SessionState {
-    fn of(status: &SessionStatus) -> Self {
-        if status.workers.iter().all(|worker| worker.status.is_at_rest()) {
-            Self::Stopped
-        } else {
-            Self::Running
+        Self {
+            interval: Duration::from_secs(10),
+            timeout: None,
+            rollover: None,
+            restore_session: false,
+            note: None,
+            stop: Stop::default(),
         }
-    }
-}
-
-impl fmt::Display for SessionState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Running => "running",
-            Self::Stopped => "stopped",
-        })
     }
 }
 
@@ -74,7 +64,7 @@ pub enum Outcome {
     TimedOut,
     /// The checkpoint will not be reached. The session is stopped.
     Hopeless(Hopeless),
-    /// The observer asked to stop. The session is as it was before.
+    /// [`RunOptions::stop`] was requested. The session is as it was before.
     Interrupted,
 }
 
@@ -91,17 +81,30 @@ pub struct Report {
     pub after: SessionState,
     /// The last verdict.
     pub verdict: Option<Verdict>,
+    /// When the checkpoint was complete.
+    pub completion: Option<Completion>,
     /// How long it took.
     pub duration: Duration,
+}
+
+/// When a checkpoint was complete, by two clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Completion {
+    /// When the last worker reached it, by the clock of its node, in whole seconds.
+    pub reached: Timestamp,
+    /// When this run saw it, by the clock of this node.
+    pub seen: Timestamp,
 }
 
 /// Runs `session` to a checkpoint that is set now.
 ///
 /// On every way out the temporary mount is gone and the rollover time is what it was. The session
 /// is stopped where the run came to its end ([`Outcome::Complete`], [`Outcome::TimedOut`],
-/// [`Outcome::Hopeless`]), and as it was before where the run was interrupted or failed; one that
-/// was paused is stopped then. A run that is killed leaves the session as it is at that moment, and
-/// a shortened rollover time too.
+/// [`Outcome::Hopeless`]) and [`RunOptions::restore_session`] does not ask for more; it is as it
+/// was before where the run was interrupted or failed.
+///
+/// A run that is killed can put nothing back. The next one with the same [`RunOptions::note`] does,
+/// and takes the state the killed one had found for the state before.
 ///
 /// # Errors
 /// Where the volume or the session does not exist; then nothing was touched. [`Error::Run`] where a
@@ -114,25 +117,33 @@ pub fn run_to_checkpoint(
     options: &RunOptions,
     observer: &mut dyn Observer,
 ) -> Result<Report, Error> {
+    let began = Instant::now();
+    // A time-out that no clock reaches is none.
+    let deadline = options.timeout.and_then(|timeout| began.checked_add(timeout));
+    let stop = deadline.map_or_else(|| options.stop.clone(), |at| options.stop.or_at(at));
     let mut run = Run {
-        gluster,
-        mounts,
+        gluster: gluster.stopped_by(&stop),
+        mounts: MountTools { mount: mounts.mount.stopped_by(&stop), ..mounts.clone() },
         session,
         options,
         observer,
-        began: Instant::now(),
+        stop,
+        began,
         before: SessionState::Stopped,
         now: SessionState::Stopped,
-        may_run: false,
+        is_certain: true,
         sets: Vec::new(),
-        found_rollover: None,
+        note: None,
         baseline: Baseline::default(),
         checkpoint: None,
         verdict: None,
+        completion: None,
     };
     match run.look() {
         Ok(volume) => {
             let result = run.go(&volume);
+            // From here on nothing is cut off.
+            run.gluster = gluster.clone();
             run.finish(result)
         }
         Err(End::Failed(error)) => Err(error),
@@ -153,23 +164,26 @@ impl From<Error> for End {
 }
 
 struct Run<'a> {
-    gluster: &'a Gluster,
-    mounts: &'a MountTools,
+    /// Its commands are cut off when `stop` is due.
+    gluster: Gluster,
+    mounts: MountTools,
     session: &'a Session,
     options: &'a RunOptions,
     observer: &'a mut dyn Observer,
+    stop: Stop,
     began: Instant,
     before: SessionState,
     now: SessionState,
-    /// Whether it may run though a start has not succeeded.
-    may_run: bool,
+    /// Whether `now` is known: a command that failed, or was cut off, may have worked.
+    is_certain: bool,
     /// The layout of the volume when it was last read.
     sets: Vec<BrickSet>,
-    /// What the volume's rollover option was, if it was set, once this run has changed it.
-    found_rollover: Option<Option<String>>,
+    /// What is to be put back, once this run has begun to change things.
+    note: Option<Note>,
     baseline: Baseline,
     checkpoint: Option<Timestamp>,
     verdict: Option<Verdict>,
+    completion: Option<Completion>,
 }
 
 impl Run<'_> {
@@ -184,6 +198,7 @@ impl Run<'_> {
             before: self.before,
             after: self.now,
             verdict: self.verdict,
+            completion: self.completion,
             duration: self.began.elapsed(),
         }
     }

@@ -186,6 +186,7 @@ impl World {
             .env("SIM_DIR", self.path())
             .env("TMPDIR", self.path())
             .env("GEOREP_LOCK_DIR", self.path())
+            .env("GEOREP_STATE_DIR", self.path())
             .stdin(Stdio::null());
         command
     }

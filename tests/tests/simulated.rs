@@ -50,9 +50,13 @@ fn a_healthy_session_is_told_as_the_script_tells_it() {
     scenario.polls.insert(0, behind);
     let (world, output) = run(&scenario);
     assert_exit(&output, 0);
+    let told = stderr(&output);
+    let (script, own) = told.split_once("[    OK] Checkpoint completed at ").unwrap();
+    assert!(own.contains("seen ") && own.lines().count() == 1, "{own}");
     assert_eq!(
-        stderr(&output),
+        script,
         "\
+[    OK] Geo-replication session was running
 [    OK] Stopped Geo-replication
 [    OK] Set Checkpoint
 [    OK] Started Geo-replication and watching Status for Checkpoint completion
@@ -63,7 +67,7 @@ fn a_healthy_session_is_told_as_the_script_tells_it() {
     );
     assert_eq!(
         world.changes(),
-        ["stop force", "volume set", "config checkpoint now", "start", "stop", "volume reset"]
+        ["stop force", "config checkpoint now", "volume set", "start", "stop", "volume reset"]
     );
     assert!(!world.state().running);
     assert_tidy(&world);

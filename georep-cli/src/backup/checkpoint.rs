@@ -9,6 +9,7 @@ use gluster_georep::{
 use super::Run;
 use crate::error::CliError;
 use crate::exit_code::Exit;
+use crate::state_dir::note_of;
 
 /// Runs the session to a checkpoint, and leaves it stopped, so that nothing of what follows is
 /// copied.
@@ -17,6 +18,8 @@ pub(super) fn reach(run: &Run<'_>) -> Result<(), CliError> {
         timeout: (run.args.timeout > 0)
             .then(|| Duration::from_secs(run.args.timeout.saturating_mul(60))),
         rollover: run.args.rollover.map(Duration::from_secs),
+        note: Some(note_of(&run.session)),
+        stop: run.stop.clone(),
         ..RunOptions::default()
     };
     let mut teller = Teller { run, told: None };
@@ -64,6 +67,13 @@ impl Observer for Teller<'_> {
     fn event(&mut self, event: &Event<'_>) {
         let say = &self.run.say;
         match event {
+            Event::FoundNote(note) => say.warn(
+                "session",
+                format_args!(
+                    "the run of process {} was killed; putting back what it left",
+                    note.process
+                ),
+            ),
             Event::Found(SessionState::Running) => say.step("session", "running; stopping it"),
             Event::CheckpointSet(time) => say.step("checkpoint", format_args!("set to {time}")),
             Event::Settling(time) => say.step(
@@ -75,15 +85,9 @@ impl Observer for Teller<'_> {
             Event::Retrying(error) => say.warn("session", format_args!("{error}; trying again")),
             Event::Checked { verdict, .. } => self.checked(verdict),
             Event::Left(SessionState::Running) => say.step("session", "running again"),
-            Event::Found(SessionState::Stopped) | Event::Left(SessionState::Stopped) => {
-                say.step("session", "stopped");
-            }
+            Event::Found(state) | Event::Left(state) => say.step("session", state),
             _ => {}
         }
-    }
-
-    fn stop_requested(&self) -> bool {
-        self.run.stop.is_set()
     }
 }
 

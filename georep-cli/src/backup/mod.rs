@@ -14,6 +14,7 @@ use gluster_georep::{Gluster, MountTools, Session};
 use jiff::Timestamp;
 use qcow2_snap::qemu_img::QemuImg;
 use qcow2_snap::virsh::Virsh;
+use tool_command::Stop;
 
 use self::plan::{Chains, PlannedDomain};
 use crate::args::{BackupArgs, Method};
@@ -25,7 +26,7 @@ use crate::record::RunImage;
 use crate::retry::patiently;
 use crate::run_name::RunName;
 use crate::say::Say;
-use crate::signals::StopFlag;
+use crate::signals;
 use crate::tools::search_path;
 
 /// Everything a run works with.
@@ -40,7 +41,7 @@ struct Run<'a> {
     virsh: Virsh,
     qemu_img: QemuImg,
     say: Say,
-    stop: StopFlag,
+    stop: Stop,
 }
 
 /// Runs `georep backup`.
@@ -77,7 +78,7 @@ impl<'a> Run<'a> {
         patiently(|| gluster.status(&session))?;
         let pool = Pool::open(&mounts.findmnt, &args.pool, &session.primary)?;
         let say = Say::begin(format_args!("{name}: {} backup of {session}", args.method));
-        let stop = StopFlag::catch()?;
+        let stop = signals::catch()?;
         Ok(Self { name, args, session, pool, gluster, mounts, virsh, qemu_img, say, stop })
     }
 

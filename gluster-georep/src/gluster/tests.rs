@@ -110,14 +110,14 @@ fn a_session_that_runs_already_is_started() {
 }
 
 #[test]
-fn the_checkpoint_is_the_second_that_gluster_says_was_set() {
+fn the_checkpoint_is_the_second_that_gluster_says_it_is() {
     let set = xml(0, 0, "config-set successful", "<geoRep><config/></geoRep>");
     let payload = "<geoRep><config><checkpoint>1795419840</checkpoint></config></geoRep>";
     let read = xml(0, 0, "", payload);
     let script = format!("case \"$*\" in *now*) {set};; *) {read};; esac");
-    let checkpoint = Scripted::new(&script).gluster().set_checkpoint_now(&session()).unwrap();
+    let checkpoint = Scripted::new(&script).gluster().checkpoint(&session()).unwrap();
     assert_eq!(checkpoint.as_second(), 1_795_419_840);
 
-    let lost = Scripted::new(&set).gluster().set_checkpoint_now(&session());
+    let lost = Scripted::new(&set).gluster().checkpoint(&session());
     assert!(lost.unwrap_err().to_string().contains("no checkpoint"));
 }

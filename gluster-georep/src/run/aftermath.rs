@@ -1,8 +1,8 @@
 //! The way out: whatever happened, everything is put back.
 
-use super::{End, Outcome, Report, Run, SessionState};
+use super::{End, Outcome, Report, Run, ShortRollover, note};
 use crate::volume::ROLLOVER_OPTION;
-use crate::{Error, Event};
+use crate::{Error, Event, Gluster, Session, SessionState};
 
 impl Run<'_> {
     /// Puts everything back, and turns the result into a report or an error that says what is left.
@@ -16,15 +16,21 @@ impl Run<'_> {
             Err(End::Failed(error)) => Err(error),
         };
         let wanted = match &result {
-            Ok(Outcome::Complete | Outcome::TimedOut | Outcome::Hopeless(_)) => {
+            Ok(Outcome::Complete | Outcome::TimedOut | Outcome::Hopeless(_))
+                if !self.options.restore_session =>
+            {
                 SessionState::Stopped
             }
-            Ok(Outcome::Interrupted) | Err(_) => self.before,
+            _ => self.before,
         };
         // Both are tried, whether or not the first succeeds.
         let put_back = [self.leave(wanted), self.put_back_rollover()];
         self.tell(&Event::Left(self.now));
-        let reasons = put_back.into_iter().filter_map(Result::err).collect();
+        let mut reasons: Vec<_> = put_back.into_iter().filter_map(Result::err).collect();
+        // What could not be put back, the next run tries again.
+        if reasons.is_empty() {
+            reasons.extend(self.remove_note().err());
+        }
         self.conclude(result, reasons)
     }
 
@@ -45,35 +51,61 @@ impl Run<'_> {
     }
 
     fn leave(&mut self, wanted: SessionState) -> Result<(), Error> {
-        let runs = self.now == SessionState::Running || self.may_run;
-        match wanted {
-            SessionState::Stopped if runs => {
-                // Until it is stopped, say that it runs.
-                self.now = SessionState::Running;
-                // Without force it needs all peers up; the checkpoint is as complete with one down.
-                self.insist(|run| {
-                    run.gluster.stop(run.session).or_else(|_| run.gluster.stop_force(run.session))
-                })?;
-            }
-            SessionState::Running if self.now == SessionState::Stopped => {
-                self.insist(|run| run.gluster.start(run.session))?;
-            }
-            _ => {}
+        if self.is_certain && self.now == wanted {
+            return Ok(());
         }
+        match wanted {
+            SessionState::Stopped => self.leave_stopped(),
+            SessionState::Running => self.leave_running(),
+            SessionState::Paused => {
+                // A session that is paused already would not start.
+                self.leave_stopped()?;
+                self.leave_running()?;
+                self.insist(|run| run.gluster.pause(run.session))
+            }
+        }?;
         self.now = wanted;
         Ok(())
     }
 
+    fn leave_stopped(&mut self) -> Result<(), Error> {
+        // Until it is stopped, say that it runs.
+        self.now = SessionState::Running;
+        // Without force it needs all peers up; the checkpoint is as complete with one down.
+        self.insist(|run| {
+            run.gluster.stop(run.session).or_else(|_| run.gluster.stop_force(run.session))
+        })?;
+        self.now = SessionState::Stopped;
+        Ok(())
+    }
+
+    fn leave_running(&mut self) -> Result<(), Error> {
+        self.insist(|run| run.gluster.start(run.session))?;
+        self.now = SessionState::Running;
+        Ok(())
+    }
+
     fn put_back_rollover(&mut self) -> Result<(), Error> {
-        let volume = &self.session.primary;
-        match self.found_rollover.take() {
+        match self.note.as_ref().and_then(|note| note.rollover.clone()) {
             None => Ok(()),
-            Some(None) => {
-                self.insist(|run| run.gluster.reset_volume_option(volume, ROLLOVER_OPTION))
-            }
-            Some(Some(found)) => {
-                self.insist(|run| run.gluster.set_volume_option(volume, ROLLOVER_OPTION, &found))
-            }
+            Some(short) => self.insist(|run| put_back(&run.gluster, run.session, &short)),
         }
+    }
+
+    fn remove_note(&self) -> Result<(), Error> {
+        self.options.note.as_deref().map_or(Ok(()), note::remove)
+    }
+}
+
+/// Gives the volume's rollover option the value it had before a run shortened it.
+pub(super) fn put_back(
+    gluster: &Gluster,
+    session: &Session,
+    short: &ShortRollover,
+) -> Result<(), Error> {
+    let volume = &session.primary;
+    match &short.found {
+        None => gluster.reset_volume_option(volume, ROLLOVER_OPTION),
+        Some(found) => gluster.set_volume_option(volume, ROLLOVER_OPTION, found),
     }
 }

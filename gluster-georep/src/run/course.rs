@@ -4,91 +4,145 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::pace::SLICE;
-use super::{End, Run, SessionState};
+use super::aftermath::put_back;
+use super::pace::{SLICE, from_now};
+use super::{Completion, End, Note, Run, ShortRollover};
 use crate::nudge::nudge;
 use crate::volume::ROLLOVER_OPTION;
 use crate::{
-    Advice, Baseline, Event, Outcome, Patience, SessionStatus, Verdict, VolumeInfo, verdict,
+    Advice, Baseline, ClientMount, Event, Outcome, Patience, SessionState, SessionStatus, Verdict,
+    VolumeInfo, verdict,
 };
 
 /// A changelog is on disk a moment after it is closed.
-const CHANGELOG_SETTLES: Duration = Duration::from_secs(1);
+const CHANGELOG_SETTLES: Duration = Duration::from_millis(500);
+
+/// No worker is at its checkpoint sooner after a start (4 s where nothing else runs, 10.3), and a
+/// node that is asked meanwhile is slower to start them.
+const WORKERS_START_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long after a check others get the volume's lock, however long the check took.
+const LOCK_IS_FREE_FOR: Duration = Duration::from_millis(500);
 
 /// The layout is read again every so many checks: it may change during a long sync.
 const LAYOUT_EVERY: u32 = 5;
 
 impl Run<'_> {
-    /// Looks at what is there. Changes nothing.
+    /// Looks at what is there, and puts back what a killed run has left. Changes nothing else.
     pub(super) fn look(&mut self) -> Result<VolumeInfo, End> {
-        let volume = self.retry(|run| run.gluster.started_volume(&run.session.primary))?;
+        let killed = self.options.note.as_deref().map(Note::read).transpose()?.flatten();
+        let mut volume = self.retry(|run| run.gluster.started_volume(&run.session.primary))?;
         let status = self.retry(|run| run.gluster.status(run.session))?;
+        if let Some(note) = &killed {
+            volume = self.clean_up_after(note, volume)?;
+        }
         self.sets.clone_from(&volume.sets);
         self.baseline = Baseline::before(&status.workers);
-        self.before = SessionState::of(&status);
-        self.now = self.before;
+        self.now = SessionState::of(&status);
+        self.before = killed.map_or(self.now, |note| note.before);
         self.tell(&Event::Found(self.before));
         Ok(volume)
     }
 
+    /// An option that somebody has changed since is left alone.
+    fn clean_up_after(&mut self, note: &Note, volume: VolumeInfo) -> Result<VolumeInfo, End> {
+        self.tell(&Event::FoundNote(note));
+        match &note.rollover {
+            Some(short) if volume.options.get(ROLLOVER_OPTION) == Some(&short.set) => {
+                self.retry(|run| put_back(&run.gluster, run.session, short))?;
+                self.retry(|run| run.gluster.started_volume(&run.session.primary))
+            }
+            _ => Ok(volume),
+        }
+    }
+
     pub(super) fn go(&mut self, volume: &VolumeInfo) -> Result<(), End> {
+        self.take_note(None)?;
         self.stop()?;
         self.tell(&Event::Stopped);
-        let rollover = self.shorten_rollover(volume)?;
 
-        let checkpoint = self.retry(|run| run.gluster.set_checkpoint_now(run.session))?;
+        self.retry(|run| run.gluster.set_checkpoint_now(run.session))?;
+        self.nudge(Some(Timestamp::now()))?;
+        let (rollover, closed) = self.close_changelogs(volume)?;
+        let checkpoint = self.retry(|run| run.gluster.checkpoint(run.session))?;
         self.checkpoint = Some(checkpoint);
         self.tell(&Event::CheckpointSet(checkpoint));
-        self.wait_past(checkpoint)?;
-        self.nudge()?;
-        let settling = rollover + CHANGELOG_SETTLES;
-        self.tell(&Event::Settling(settling));
-        self.wait(settling)?;
+        self.wait_until(closed)?;
 
         self.start()?;
         self.tell(&Event::Started);
         self.watch(checkpoint, rollover)
     }
 
-    fn stop(&mut self) -> Result<(), End> {
-        self.retry(|run| run.gluster.stop_force(run.session))?;
-        self.now = SessionState::Stopped;
-        self.may_run = false;
-        Ok(())
-    }
-
-    fn start(&mut self) -> Result<(), End> {
-        // A start that fails, or is given up, may have started some of the workers.
-        self.may_run = true;
-        self.retry(|run| run.gluster.start(run.session))?;
-        self.now = SessionState::Running;
-        Ok(())
-    }
-
-    fn shorten_rollover(&mut self, volume: &VolumeInfo) -> Result<Duration, End> {
-        let found = volume.rollover_time();
-        let Some(short) = self.options.rollover.filter(|&short| short < found) else {
-            return Ok(found);
-        };
-        let seconds = short.as_secs().max(1);
-        self.found_rollover = Some(volume.options.get(ROLLOVER_OPTION).cloned());
-        self.retry(|run| {
-            let volume = &run.session.primary;
-            run.gluster.set_volume_option(volume, ROLLOVER_OPTION, &seconds.to_string())
-        })?;
-        Ok(Duration::from_secs(seconds))
-    }
-
-    /// A change in the very second of the checkpoint could count as before it.
-    fn wait_past(&mut self, checkpoint: Timestamp) -> Result<(), End> {
-        while Timestamp::now().as_second() <= checkpoint.as_second() {
-            self.wait(SLICE)?;
+    /// Writes down what is to be put back, before it is changed.
+    fn take_note(&mut self, rollover: Option<ShortRollover>) -> Result<(), End> {
+        let mut note =
+            self.note.take().unwrap_or_else(|| Note::new(self.session.to_string(), self.before));
+        note.rollover = rollover;
+        let note = self.note.insert(note);
+        if let Some(path) = &self.options.note {
+            note.write(path)?;
         }
         Ok(())
     }
 
-    fn nudge(&mut self) -> Result<(), End> {
-        self.retry(|run| nudge(run.mounts, &run.session.primary))?;
+    fn stop(&mut self) -> Result<(), End> {
+        self.is_certain = false;
+        self.retry(|run| run.gluster.stop_force(run.session))?;
+        self.now = SessionState::Stopped;
+        self.is_certain = true;
+        Ok(())
+    }
+
+    fn start(&mut self) -> Result<(), End> {
+        // A start that fails may have started some of the workers.
+        self.is_certain = false;
+        self.retry(|run| run.gluster.start(run.session))?;
+        self.now = SessionState::Running;
+        self.is_certain = true;
+        Ok(())
+    }
+
+    /// Sees to it that the changelogs with the nudge reach the disk. Returns how often they do from
+    /// now on, and when they have.
+    ///
+    /// Each brick closes its changelog on its own turn, at most one rollover time from now. But when
+    /// that time is changed, all close theirs at once (10.3), and so a run that may change it
+    /// does so here, and not sooner.
+    fn close_changelogs(&mut self, volume: &VolumeInfo) -> Result<(Duration, Instant), End> {
+        let found = volume.rollover_time();
+        let short = self.options.rollover.filter(|&short| short < found);
+        let (rollover, closed_within) = match short {
+            None => (found, found),
+            Some(short) => (self.shorten_rollover(volume, short)?, Duration::ZERO),
+        };
+        let settling = closed_within + CHANGELOG_SETTLES;
+        self.tell(&Event::Settling(settling));
+        Ok((rollover, from_now(settling)))
+    }
+
+    fn shorten_rollover(&mut self, volume: &VolumeInfo, to: Duration) -> Result<Duration, End> {
+        let seconds = to.as_secs().max(1);
+        let found = volume.options.get(ROLLOVER_OPTION).cloned();
+        let set = seconds.to_string();
+        self.take_note(Some(ShortRollover { found, set: set.clone() }))?;
+        self.retry(|run| {
+            run.gluster.set_volume_option(&run.session.primary, ROLLOVER_OPTION, &set)
+        })?;
+        Ok(Duration::from_secs(seconds))
+    }
+
+    /// Makes a change on every brick, in a second after that of the checkpoint: in the same it could
+    /// count as before it.
+    fn nudge(&mut self, past: Option<Timestamp>) -> Result<(), End> {
+        let mounts = self.mounts.clone();
+        let mount =
+            self.retry(|run| ClientMount::read_write(&mounts, "localhost", &run.session.primary))?;
+        while past.is_some_and(|past| Timestamp::now().as_second() <= past.as_second()) {
+            self.wait(SLICE)?;
+        }
+        self.retry(|run| nudge(&mount, &run.stop))?;
+        mount.unmount()?;
         self.tell(&Event::Nudged);
         Ok(())
     }
@@ -97,16 +151,20 @@ impl Run<'_> {
     fn watch(&mut self, checkpoint: Timestamp, rollover: Duration) -> Result<(), End> {
         let mut patience = Patience::new(self.options.interval, rollover);
         let started = Instant::now();
+        self.wait(WORKERS_START_WITHIN)?;
         for turn in 1_u32.. {
+            let asked = Instant::now();
             let verdict = self.check(turn, checkpoint)?;
             let advice = patience.advise(started.elapsed(), &verdict);
             let complete = verdict.is_complete();
             self.verdict = Some(verdict);
             if complete {
-                break;
+                return Ok(());
             }
             match advice {
-                Advice::Wait(time) => self.wait(time)?,
+                Advice::Wait(time) => {
+                    self.wait_until((asked + time).max(from_now(LOCK_IS_FREE_FOR)))?;
+                }
                 Advice::Nudge => self.nudge_again()?,
                 Advice::Restart => self.restart()?,
                 Advice::GiveUp(reason) => return Err(End::Outcome(Outcome::Hopeless(reason))),
@@ -122,6 +180,7 @@ impl Run<'_> {
         let status = self.retry(|run| run.gluster.status(run.session))?;
         let mut verdict = self.judge(&status, checkpoint);
         if verdict.is_complete() {
+            self.completion = completion(&status);
             // A brick that was added meanwhile has a say, too.
             self.sets = self.retry(|run| run.gluster.volume_info(&run.session.primary))?.sets;
             verdict = self.judge(&status, checkpoint);
@@ -138,7 +197,7 @@ impl Run<'_> {
     /// The first nudge has to work, else the workers may have nothing to reach the checkpoint with;
     /// the others may help.
     fn nudge_again(&mut self) -> Result<(), End> {
-        match self.nudge() {
+        match self.nudge(None) {
             Err(End::Failed(error)) => self.tell(&Event::Retrying(&error)),
             result => result?,
         }
@@ -151,4 +210,10 @@ impl Run<'_> {
         self.tell(&Event::Restarted);
         Ok(())
     }
+}
+
+/// When the last worker reached the checkpoint, where all say so.
+fn completion(status: &SessionStatus) -> Option<Completion> {
+    let reached = status.workers.iter().filter_map(|worker| worker.checkpoint_completion_time);
+    reached.max().map(|reached| Completion { reached, seen: Timestamp::now() })
 }

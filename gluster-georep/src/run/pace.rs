@@ -15,6 +15,9 @@ const TROUBLE_PASSES_WITHIN: Duration = Duration::from_secs(180);
 /// pause, a lock is free for moments only: with 8 s a run took four times as long.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// Longer than any node is up; no clock overflows.
+const DECADES: Duration = Duration::from_secs(20 * 365 * 86400);
+
 impl Run<'_> {
     /// Repeats a command while it fails in a way that passes, and the run may go on.
     pub(super) fn retry<T>(
@@ -22,7 +25,11 @@ impl Run<'_> {
         command: impl Fn(&Self) -> Result<T, Error>,
     ) -> Result<T, End> {
         self.may_go_on()?;
-        self.repeat(command, Self::wait)
+        self.repeat(command, Self::wait).map_err(|end| match self.may_go_on() {
+            // What failed was cut off.
+            Err(outcome) => outcome,
+            Ok(()) => end,
+        })
     }
 
     /// The same on the way out, when nothing but its success matters.
@@ -59,10 +66,13 @@ impl Run<'_> {
     }
 
     pub(super) fn wait(&mut self, time: Duration) -> Result<(), End> {
-        let began = Instant::now();
+        self.wait_until(from_now(time))
+    }
+
+    pub(super) fn wait_until(&mut self, end: Instant) -> Result<(), End> {
         loop {
             self.may_go_on()?;
-            let left = time.saturating_sub(began.elapsed());
+            let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Ok(());
             }
@@ -71,14 +81,17 @@ impl Run<'_> {
     }
 
     fn may_go_on(&self) -> Result<(), End> {
-        if self.observer.stop_requested() {
-            return Err(End::Outcome(Outcome::Interrupted));
-        }
-        match self.options.timeout {
-            Some(timeout) if self.began.elapsed() >= timeout => {
-                Err(End::Outcome(Outcome::TimedOut))
-            }
-            _ => Ok(()),
+        if self.stop.is_requested() {
+            Err(End::Outcome(Outcome::Interrupted))
+        } else if self.stop.is_due() {
+            Err(End::Outcome(Outcome::TimedOut))
+        } else {
+            Ok(())
         }
     }
+}
+
+/// The moment `time` from now. Decades are for ever.
+pub(super) fn from_now(time: Duration) -> Instant {
+    Instant::now() + time.min(DECADES)
 }

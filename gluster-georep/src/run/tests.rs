@@ -1,4 +1,3 @@
-use std::cell::Cell;
 use std::fs;
 use std::path::PathBuf;
 
@@ -34,8 +33,10 @@ case "$*" in
         <statusStr>Started</statusStr><typeStr>Distribute</typeStr>
         <bricks><brick><name>p1:/b</name></brick></bricks>
         <options>$(cat options)</options></volume></volumes></volInfo>";;
-    *status*) if test -e running; then row Active Yes 0; else row Stopped N/A N/A; fi;;
-    *stop*) rm -f running; answer;;
+    *status*) if test -e paused; then row Paused N/A N/A
+        elif test -e running; then row Active Yes 0; else row Stopped N/A N/A; fi;;
+    *stop*) rm -f running paused; answer;;
+    *pause*) touch paused; answer;;
     *start*) touch running; answer;;
     *now*) date +%s > checkpoint; answer;;
     *"config checkpoint"*)
@@ -116,17 +117,19 @@ fn rollover(value: &str) -> String {
 
 /// Asks to stop as soon as the session was started.
 #[derive(Default)]
-struct Impatient(Cell<bool>);
+struct Impatient(Stop);
+
+impl Impatient {
+    fn options(&self) -> RunOptions {
+        RunOptions { stop: self.0.clone(), ..options() }
+    }
+}
 
 impl Observer for Impatient {
     fn event(&mut self, event: &Event<'_>) {
         if matches!(event, Event::Started) {
-            self.0.set(true);
+            self.0.request();
         }
-    }
-
-    fn stop_requested(&self) -> bool {
-        self.0.get()
     }
 }
 
@@ -165,7 +168,8 @@ fn a_session_that_never_completes_times_out_and_is_stopped() {
 fn an_interrupted_run_leaves_the_session_as_it_was() {
     for was_running in [true, false] {
         let cluster = if was_running { Cluster::running("") } else { Cluster::new("") };
-        let report = cluster.run(&options(), &mut Impatient::default()).unwrap();
+        let mut impatient = Impatient::default();
+        let report = cluster.run(&impatient.options(), &mut impatient).unwrap();
         assert_eq!((report.outcome, report.before), (Outcome::Interrupted, report.after));
         assert_eq!(cluster.runs(), was_running);
     }
@@ -205,12 +209,12 @@ fn a_session_that_cannot_be_stopped_is_an_error_though_the_checkpoint_was_reache
     assert!(text.contains("no such luck") && text.ends_with("is running"), "{text}");
 }
 
-/// Runs with a rollover of 1 s on a volume with `options`; what the run set it to, and last.
-fn shortened(options: &str, observer: &mut dyn Observer) -> [String; 2] {
+/// Runs with a rollover of 1 s on a volume with `found`; what the run set it to, and last.
+fn shortened(found: &str, options: RunOptions, observer: &mut dyn Observer) -> [String; 2] {
     let cluster = Cluster::new("");
-    fs::write(cluster.file("options"), options).unwrap();
+    fs::write(cluster.file("options"), found).unwrap();
     let rollover = Some(Duration::from_secs(1));
-    cluster.run(&RunOptions { rollover, ..self::options() }, observer).unwrap();
+    cluster.run(&RunOptions { rollover, ..options }, observer).unwrap();
     let of_volume = |change: &String| change.contains("changelog.rollover-time");
     let changes: Vec<_> = cluster.changes().into_iter().filter(of_volume).collect();
     changes.try_into().unwrap()
@@ -236,17 +240,122 @@ fn a_start_that_fails_is_followed_by_a_stop_where_the_session_was_stopped() {
 
 #[test]
 fn a_shortened_rollover_is_put_back_to_the_words_it_was_set_to() {
-    let [set, put_back] = shortened(&rollover("1min"), &mut ());
+    let [set, put_back] = shortened(&rollover("1min"), options(), &mut ());
     assert_eq!(set, "set gv1 changelog.rollover-time 1");
     assert_eq!(put_back, "set gv1 changelog.rollover-time 1min");
 }
 
 #[test]
 fn a_shortened_rollover_that_was_not_set_is_reset_also_after_an_interrupt() {
-    for observer in [&mut () as &mut dyn Observer, &mut Impatient::default()] {
-        let [_, put_back] = shortened("", observer);
+    let mut impatient = Impatient::default();
+    for [_, put_back] in
+        [shortened("", options(), &mut ()), shortened("", impatient.options(), &mut impatient)]
+    {
         assert_eq!(put_back, "reset gv1 changelog.rollover-time");
     }
+}
+
+#[test]
+fn a_shortened_rollover_comes_after_the_nudge_as_it_closes_the_changelogs() {
+    let cluster = Cluster::new("");
+    fs::write(cluster.file("options"), "").unwrap();
+    let rollover = Some(Duration::from_secs(1));
+    cluster.run(&RunOptions { rollover, ..options() }, &mut ()).unwrap();
+    let calls = fs::read_to_string(cluster.file("calls")).unwrap();
+    let place = |words| calls.lines().position(|call| call.contains(words)).unwrap();
+    assert!(place("umount") < place("volume set") && place("volume set") < place(" start "));
+}
+
+#[test]
+fn the_session_is_restored_where_that_is_asked_for() {
+    let restore = RunOptions { restore_session: true, ..options() };
+    let cluster = Cluster::running("");
+    let report = cluster.run(&restore, &mut ()).unwrap();
+    assert_eq!((report.outcome, report.after), (Outcome::Complete, SessionState::Running));
+    assert!(cluster.runs());
+
+    let cluster = Cluster::running("");
+    fs::write(cluster.file("paused"), "").unwrap();
+    let report = cluster.run(&restore, &mut ()).unwrap();
+    assert_eq!((report.before, report.after), (SessionState::Paused, SessionState::Paused));
+    assert!(cluster.file("paused").exists());
+}
+
+/// Asks to stop after a second.
+fn soon() -> Stop {
+    let stop = Stop::default();
+    let later = stop.clone();
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(1));
+        later.request();
+    });
+    stop
+}
+
+#[test]
+fn a_command_that_hangs_is_cut_off_by_the_timeout() {
+    let cluster = Cluster::running("case \"$*\" in *now*) sleep 60;; esac");
+    let timeout = Some(Duration::from_secs(2));
+    let report = cluster.run(&RunOptions { timeout, ..options() }, &mut ()).unwrap();
+    assert_eq!((report.outcome, report.after), (Outcome::TimedOut, SessionState::Stopped));
+    assert!(report.duration < Duration::from_secs(20), "{:?}", report.duration);
+}
+
+#[test]
+fn a_stop_that_was_cut_off_may_have_worked_and_the_session_is_started_again() {
+    let cluster = Cluster::running("case \"$*\" in *'stop force'*) rm running; sleep 60;; esac");
+    let report = cluster.run(&RunOptions { stop: soon(), ..options() }, &mut ()).unwrap();
+    assert_eq!((report.outcome, report.after), (Outcome::Interrupted, SessionState::Running));
+    assert!(cluster.runs());
+}
+
+#[test]
+fn what_a_killed_run_has_left_is_put_back_by_the_next() {
+    let cluster = Cluster::new("");
+    let path = cluster.file("note.json");
+    let mut killed = Note::new("gv1 → dr::gv2".to_owned(), SessionState::Running);
+    killed.rollover = Some(ShortRollover { found: None, set: "1".to_owned() });
+    killed.write(&path).unwrap();
+
+    let options = RunOptions { note: Some(path.clone()), restore_session: true, ..options() };
+    let report = cluster.run(&options, &mut ()).unwrap();
+    assert_eq!(cluster.changes().first().unwrap(), "reset gv1 changelog.rollover-time");
+    // The session was stopped when this run found it, but running before the one that was killed.
+    assert_eq!((report.before, report.after), (SessionState::Running, SessionState::Running));
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_rollover_that_somebody_has_changed_since_is_left_alone() {
+    let cluster = Cluster::new("");
+    let path = cluster.file("note.json");
+    let mut killed = Note::new("gv1 → dr::gv2".to_owned(), SessionState::Stopped);
+    killed.rollover = Some(ShortRollover { found: None, set: "2".to_owned() });
+    killed.write(&path).unwrap();
+    cluster.run(&RunOptions { note: Some(path), ..options() }, &mut ()).unwrap();
+    assert!(!cluster.changes().iter().any(|change| change.contains("rollover")));
+}
+
+#[test]
+fn the_note_is_there_while_something_is_changed() {
+    struct Look(PathBuf, Vec<Option<ShortRollover>>);
+    impl Observer for Look {
+        fn event(&mut self, event: &Event<'_>) {
+            if matches!(event, Event::Stopped | Event::Started) {
+                self.1.push(Note::read(&self.0).unwrap().expect("a note").rollover);
+            }
+        }
+    }
+    let cluster = Cluster::running("");
+    fs::write(cluster.file("options"), "").unwrap();
+    let path = cluster.file("note.json");
+    let mut look = Look(path.clone(), Vec::new());
+    let rollover = Some(Duration::from_secs(1));
+    let options = RunOptions { note: Some(path.clone()), rollover, ..options() };
+    cluster.run(&options, &mut look).unwrap();
+    let short = ShortRollover { found: None, set: "1".to_owned() };
+    assert_eq!(look.1, [None, Some(short)]);
+    assert!(!path.exists());
 }
 
 #[test]

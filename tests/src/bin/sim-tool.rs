@@ -164,6 +164,9 @@ fn session(scenario: &Scenario, state: &mut State, words: &[&str], as_xml: bool)
             state.running = true;
             stdout(xml("<geoRep><primary>gv1</primary><secondary>dr::gv2</secondary></geoRep>"))
         }
+        ["pause"] => {
+            stdout(xml("<geoRep><primary>gv1</primary><secondary>dr::gv2</secondary></geoRep>"))
+        }
         ["config", "checkpoint", "now"] => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
             state.checkpoint = i64::try_from(now.as_secs()).ok();
