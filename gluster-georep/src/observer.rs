@@ -21,8 +21,8 @@ pub enum Event<'a> {
     CheckpointSet(Timestamp),
     /// A change was made on every brick.
     Nudged,
-    /// Waiting so long for the bricks to close their changelogs. With a shortened rollover time
-    /// they do at once.
+    /// Waiting so long for the bricks to close their changelogs. Not told with a shortened rollover
+    /// time, with which they do at once.
     Settling(Duration),
     /// The session was started.
     Started,

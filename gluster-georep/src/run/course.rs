@@ -17,6 +17,10 @@ use crate::{
 /// A changelog is on disk a moment after it is closed.
 const CHANGELOG_SETTLES: Duration = Duration::from_millis(500);
 
+/// What a worker takes at least from the start until it looks which changelogs there are: it logs in,
+/// mounts both volumes, and its registration with the brick alone takes this long (10.3).
+const CHANGELOGS_ARE_READ_AFTER: Duration = Duration::from_secs(2);
+
 /// No worker is at its checkpoint sooner after a start (4 s where nothing else runs, 10.3), and a
 /// node that is asked meanwhile is slower to start them.
 const WORKERS_START_WITHIN: Duration = Duration::from_secs(2);
@@ -63,11 +67,11 @@ impl Run<'_> {
 
         self.retry(|run| run.gluster.set_checkpoint_now(run.session))?;
         self.nudge(Some(Timestamp::now()))?;
-        let (rollover, closed) = self.close_changelogs(volume)?;
+        let (rollover, start_at) = self.close_changelogs(volume)?;
         let checkpoint = self.retry(|run| run.gluster.checkpoint(run.session))?;
         self.checkpoint = Some(checkpoint);
         self.tell(&Event::CheckpointSet(checkpoint));
-        self.wait_until(closed)?;
+        self.wait_until(start_at)?;
 
         self.start()?;
         self.tell(&Event::Started);
@@ -103,8 +107,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Sees to it that the changelogs with the nudge reach the disk. Returns how often they do from
-    /// now on, and when they have.
+    /// Sees to it that the changelogs with the nudge reach the disk before the workers read them.
+    /// Returns how often they do from now on, and when the workers may be started.
     ///
     /// Each brick closes its changelog on its own turn, at most one rollover time from now. But when
     /// that time is changed, all close theirs at once (10.3), and so a run that may change it
@@ -116,8 +120,11 @@ impl Run<'_> {
             None => (found, found),
             Some(short) => (self.shorten_rollover(volume, short)?, Duration::ZERO),
         };
-        let settling = closed_within + CHANGELOG_SETTLES;
-        self.tell(&Event::Settling(settling));
+        let settling =
+            (closed_within + CHANGELOG_SETTLES).saturating_sub(CHANGELOGS_ARE_READ_AFTER);
+        if !settling.is_zero() {
+            self.tell(&Event::Settling(settling));
+        }
         Ok((rollover, from_now(settling)))
     }
 
