@@ -18,6 +18,7 @@ mod say;
 mod schedule;
 mod signals;
 mod state_dir;
+mod status;
 mod tools;
 
 use std::path::Path;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     };
     let exit = match command {
         Ok(Command::Schedule(args)) => schedule::run(&args),
+        Ok(Command::Status(args)) => conclude(status::run(&args)),
         Ok(Command::Backup(args)) => conclude(backup::run(&args)),
         Err(usage) => not_understood(&usage),
     };

@@ -199,7 +199,7 @@ fn strangers(sets: &[BrickSet], workers: &[Worker]) -> impl Iterator<Item = Trou
 
 /// Host UUIDs where both are known, as a host can go by several names (3.7.9 to 3.7.11 show
 /// another one in the status than in the volume); trailing slashes do not count.
-fn is_of(worker: &Worker, brick: &Brick) -> bool {
+pub(crate) fn is_of(worker: &Worker, brick: &Brick) -> bool {
     let same_host = match (&worker.host_uuid, &brick.host_uuid) {
         (Some(one), Some(other)) => one == other,
         _ => worker.host.eq_ignore_ascii_case(&brick.host),

@@ -8,6 +8,7 @@
 //!
 //! - [`VolumeInfo`] and [`SessionStatus`] are what gluster's XML says, of every version since 3.7;
 //! - [`verdict`] decides from them, and from nothing else, whether a checkpoint is complete;
+//! - [`Roster`] says which worker serves which brick, and which bricks have none;
 //! - [`Patience`] decides how long to wait and when to help;
 //! - [`Gluster`], [`Mount`] and [`ClientMount`] run commands;
 //! - [`run_to_checkpoint`] puts these together, and tells an [`Observer`] what happens.
@@ -40,6 +41,7 @@ mod mount_table;
 mod nudge;
 mod observer;
 mod patience;
+mod roster;
 mod run;
 #[cfg(test)]
 mod scripts;
@@ -58,6 +60,7 @@ pub use mount::{ClientMount, MountTools};
 pub use mount_table::Mount;
 pub use observer::{Event, Observer};
 pub use patience::{Advice, Hopeless, Patience};
+pub use roster::{Place, Progress, Roster};
 pub use run::{Completion, Note, Outcome, Report, RunOptions, ShortRollover, run_to_checkpoint};
 pub use session::{Secondary, Session};
 pub use state::SessionState;

@@ -83,6 +83,11 @@ fn answer(scenario: &Scenario, state: &mut State, program: &str, args: &[String]
         ("gluster", ["volume", "geo-replication", "gv1", "dr::gv2", rest @ ..]) => {
             session(scenario, state, rest, args.iter().any(|arg| arg == "--xml"))
         }
+        (
+            "gluster",
+            ["volume", "geo-replication", "status"]
+            | ["volume", "geo-replication", "gv1", "status"],
+        ) => session(scenario, state, &["status"], args.iter().any(|arg| arg == "--xml")),
         ("gluster", ["volume", "geo-replication", ..]) => no_session(args),
         ("gluster", ["volume", "set", "gv1", key, value]) => {
             state.options.insert((*key).to_owned(), (*value).to_owned());

@@ -1,0 +1,111 @@
+//! `georep status`: what the workers of every session do, bricks without a worker included.
+
+mod age;
+mod json;
+mod state;
+mod table;
+mod terminal;
+mod text;
+mod watch;
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use gluster_georep::{Gluster, Roster, Session, SessionStatus, VolumeInfo};
+use jiff::Timestamp;
+
+pub(crate) use self::state::State;
+use crate::args::StatusArgs;
+use crate::error::CliError;
+use crate::exit_code::Exit;
+use crate::retry::patiently;
+use crate::tools::search_path;
+
+/// A session, and who serves its bricks.
+struct Overview {
+    session: SessionStatus,
+    roster: Roster,
+}
+
+/// Runs `georep status`.
+pub(crate) fn run(args: &StatusArgs) -> Result<Exit, CliError> {
+    if args.no_color {
+        anstream::ColorChoice::Never.write_global();
+    }
+    let gluster = Gluster::new(search_path().find("gluster")?);
+    if let Some(seconds) = args.watch {
+        return watch::run(args, &gluster, Duration::from_secs(seconds));
+    }
+    let overviews = patiently(|| ask(&gluster, args))?;
+    if overviews.is_empty() {
+        return none(args);
+    }
+    write(&shown(&overviews, args, terminal::columns()))?;
+    Ok(exit(&overviews))
+}
+
+/// Asks for the workers and the bricks of the sessions that are meant.
+fn ask(gluster: &Gluster, args: &StatusArgs) -> Result<Vec<Overview>, gluster_georep::Error> {
+    let sessions = match (&args.primary, &args.secondary) {
+        (Some(primary), Some(secondary)) => {
+            vec![gluster.status(&Session::new(primary, secondary.clone())?)?]
+        }
+        (primary, _) => gluster.sessions(primary.as_deref())?,
+    };
+    let mut volumes: Vec<VolumeInfo> = Vec::new();
+    let overview = |session: SessionStatus| {
+        if !volumes.iter().any(|volume| volume.name == session.primary) {
+            volumes.push(gluster.volume_info(&session.primary)?);
+        }
+        let sets = volumes.iter().find(|volume| volume.name == session.primary);
+        let sets = sets.map_or(&[][..], |volume| &volume.sets);
+        Ok(Overview { roster: Roster::new(sets, &session.workers), session })
+    };
+    sessions.into_iter().map(overview).collect()
+}
+
+/// There is no session. That is a failure only where one was meant.
+fn none(args: &StatusArgs) -> Result<Exit, CliError> {
+    match &args.primary {
+        Some(primary) => {
+            Err(CliError::failed(format!("volume `{primary}` has no geo-replication session")))
+        }
+        None if args.json => {
+            write("[]\n")?;
+            Ok(Exit::Done)
+        }
+        None => {
+            anstream::eprintln!("there are no geo-replication sessions");
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// All there is to show, in lines that fit in `columns` where there is such a limit.
+fn shown(overviews: &[Overview], args: &StatusArgs, columns: Option<usize>) -> String {
+    if args.json {
+        return json::line(overviews, &args.state);
+    }
+    let lines = text::lines(overviews, &args.state, Timestamp::now(), columns);
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn exit(overviews: &[Overview]) -> Exit {
+    let is_healthy = overviews.iter().all(|overview| overview.roster.is_healthy());
+    if is_healthy { Exit::Done } else { Exit::NoCheckpoint }
+}
+
+/// Returns whether anybody reads on; a reader that has gone, as `head` does, has had enough.
+fn write(text: &str) -> Result<bool, CliError> {
+    let mut stdout = anstream::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(cannot_write(error)),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for use in map_err")]
+fn cannot_write(error: io::Error) -> CliError {
+    CliError::failed(format!("cannot write to stdout: {error}"))
+}
