@@ -41,6 +41,7 @@ pub(crate) struct ScheduleGeorep {
 #[derive(Debug, Args)]
 #[command(
     about = "Run geo-replication to a checkpoint and stop it (replaces `schedule_georep.py`)",
+    args_override_self = true,
     after_help = "\
 Example:
   georep schedule gv1 dr.example.org gv2 --timeout 120

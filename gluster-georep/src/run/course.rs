@@ -91,6 +91,7 @@ impl Run<'_> {
     }
 
     fn stop(&mut self) -> Result<(), End> {
+        self.may_go_on()?;
         self.is_certain = false;
         self.retry(|run| run.gluster.stop_force(run.session))?;
         self.now = SessionState::Stopped;
@@ -99,6 +100,7 @@ impl Run<'_> {
     }
 
     fn start(&mut self) -> Result<(), End> {
+        self.may_go_on()?;
         // A start that fails may have started some of the workers.
         self.is_certain = false;
         self.retry(|run| run.gluster.start(run.session))?;

@@ -80,7 +80,7 @@ impl Run<'_> {
         }
     }
 
-    fn may_go_on(&self) -> Result<(), End> {
+    pub(super) fn may_go_on(&self) -> Result<(), End> {
         if self.stop.is_requested() {
             Err(End::Outcome(Outcome::Interrupted))
         } else if self.stop.is_due() {
