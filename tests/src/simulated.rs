@@ -1,8 +1,10 @@
-//! A simulated primary cluster: stateful programs called `gluster`, `mount`, `umount` and `findmnt`
-//! that play a [`Scenario`].
+//! A simulated primary cluster: stateful programs called `gluster`, `mount` and so on, that play a
+//! [`Scenario`].
 //!
 //! It is for faults and speed. Whether the real programs behave like this, the testbed tells.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::{fs, io};
@@ -19,8 +21,16 @@ pub struct Scenario {
     pub bricks: Vec<String>,
     /// Bricks a replica set.
     pub replica: usize,
+    /// The host of the secondary, with the user of the session where that is not root.
+    pub secondary: String,
     /// Whether gluster says primary/secondary (≥ 10) or master/slave.
     pub old_words: bool,
+    /// Whether the bricks are listed as the tiers of a tiered volume (3.7 to 6).
+    pub tiered: bool,
+    /// Whether the session runs before anything is called.
+    pub runs_before: bool,
+    /// Volume options that are set before anything is called.
+    pub options: BTreeMap<String, String>,
     /// What the status calls answer while the session runs, one after the other; the last for ever.
     pub polls: Vec<Vec<Row>>,
     /// Whether a session at its checkpoint has copied nothing, as with rsync 3.5.0.
@@ -59,6 +69,8 @@ pub struct Fault {
     pub stderr: String,
     /// How it exits.
     pub exit: i32,
+    /// Whether a call with `--xml` prints `stderr` as XML instead, and exits with 0.
+    pub refuses: bool,
     /// Whether it never returns.
     pub hangs: bool,
 }
@@ -77,7 +89,7 @@ pub struct State {
     /// Every call, in order.
     pub calls: Vec<String>,
     /// Volume options that were set.
-    pub options: std::collections::BTreeMap<String, String>,
+    pub options: BTreeMap<String, String>,
 }
 
 impl Row {
@@ -108,8 +120,19 @@ impl Fault {
             stdout: String::new(),
             stderr: stderr.to_owned(),
             exit,
+            refuses: false,
             hangs: false,
         }
+    }
+
+    /// The next `times` calls whose line contains `call` are refused with `reason`.
+    pub fn refusing(call: &str, times: usize, reason: &str) -> Self {
+        Self { refuses: true, ..Self::failing(call, times, &format!("{reason}\n"), 1) }
+    }
+
+    /// The next call whose line contains `call` never returns.
+    pub fn hanging(call: &str) -> Self {
+        Self { hangs: true, ..Self::failing(call, 1, "", 1) }
     }
 }
 
@@ -119,13 +142,21 @@ impl Scenario {
         Self {
             bricks: ["p1:/b/1", "p2:/b/2", "p1:/b/3", "p2:/b/4"].map(str::to_owned).to_vec(),
             replica: 2,
+            secondary: "dr".to_owned(),
             old_words: false,
+            tiered: false,
+            runs_before: true,
+            options: BTreeMap::new(),
             polls: vec![vec![Row::reached(0), Row::passive(1), Row::reached(2), Row::passive(3)]],
             copies_nothing: false,
             faults: Vec::new(),
         }
     }
 }
+
+/// The names by which the simulator is called.
+const PROGRAMS: [&str; 7] =
+    ["gluster", "glusterfs", "mount", "umount", "findmnt", "mountpoint", "touch"];
 
 /// A simulated world on disk; gone when dropped.
 #[derive(Debug)]
@@ -134,7 +165,7 @@ pub struct World {
 }
 
 impl World {
-    /// Makes a world that plays `scenario`, its session running.
+    /// Makes a world that plays `scenario`.
     pub fn new(scenario: &Scenario) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let tool = program::target_directory().join("sim-tool");
@@ -142,13 +173,14 @@ impl World {
         for volume in ["gv1", "gv2"] {
             fs::create_dir(directory.path().join(volume)).expect("a volume");
         }
-        for name in ["gluster", "mount", "umount", "findmnt"] {
+        for name in PROGRAMS {
             let link = directory.path().join("bin").join(name);
             std::os::unix::fs::symlink(&tool, link).expect("a link to the simulator");
         }
         let world = Self { directory };
         world.write("scenario.json", scenario);
-        world.write("state.json", &State { running: true, ..State::default() });
+        let (running, options) = (scenario.runs_before, scenario.options.clone());
+        world.write("state.json", &State { running, options, ..State::default() });
         world
     }
 
@@ -176,9 +208,14 @@ impl World {
 
     /// A command line of `georep` in this world: no other programs are found first.
     pub fn georep(&self, args: &[&str]) -> Command {
+        self.command(program::georep(), args)
+    }
+
+    /// A command line of any program in this world.
+    pub fn command(&self, program: impl AsRef<OsStr>, args: &[&str]) -> Command {
         let mut path = self.path().join("bin").into_os_string();
         path.push(":/usr/bin:/bin");
-        let mut command = Command::new(program::georep());
+        let mut command = Command::new(program);
         command
             .args(args)
             .env_clear()

@@ -25,9 +25,12 @@ fn main() -> ExitCode {
     let mut state: State = read(&directory.join("state.json")).expect("the state");
     let fault = fault(&scenario, &state, &call);
     state.calls.push(call.clone());
-    let answer = fault.map_or_else(|| answer(&scenario, &mut state, &program, &args), |f| said(&f));
+    let answer =
+        fault.map_or_else(|| answer(&scenario, &mut state, &program, &args), |f| said(&f, &args));
     let text = serde_json::to_vec(&state).expect("plain data");
-    fs::write(directory.join("state.json"), text).expect("a writable world");
+    // A signal may end this at any moment.
+    fs::write(directory.join("state.new"), text).expect("a writable world");
+    fs::rename(directory.join("state.new"), directory.join("state.json")).expect("the same world");
     drop(lock);
 
     if answer.hangs {
@@ -54,7 +57,10 @@ fn fails(stderr: &str) -> Answer {
     Answer { stderr: format!("{stderr}\n"), exit: 1, ..Answer::default() }
 }
 
-fn said(fault: &Fault) -> Answer {
+fn said(fault: &Fault, args: &[String]) -> Answer {
+    if fault.refuses && args.iter().any(|arg| arg == "--xml") {
+        return stdout(envelope(-1, 30800, fault.stderr.trim_end(), ""));
+    }
     Answer {
         stdout: fault.stdout.clone(),
         stderr: fault.stderr.clone(),
@@ -80,7 +86,9 @@ fn answer(scenario: &Scenario, state: &mut State, program: &str, args: &[String]
     match (program, words.as_slice()) {
         ("gluster", ["volume", "info", "gv1"]) => stdout(volume_info(scenario, state)),
         ("gluster", ["volume", "info", name]) => stdout(no_volume(name)),
-        ("gluster", ["volume", "geo-replication", "gv1", "dr::gv2", rest @ ..]) => {
+        ("gluster", ["volume", "geo-replication", "gv1", secondary, rest @ ..])
+            if secondary.trim_start_matches("root@") == format!("{}::gv2", scenario.secondary) =>
+        {
             session(scenario, state, rest, args.iter().any(|arg| arg == "--xml"))
         }
         (
@@ -99,10 +107,16 @@ fn answer(scenario: &Scenario, state: &mut State, program: &str, args: &[String]
         }
         ("mount", [.., source, directory]) => {
             let volume = source.rsplit_once('/').map_or(*source, |(_, volume)| volume);
-            replace(Path::new(directory), &world().join(volume));
-            state.mounted.push((directory.into(), volume.to_owned()));
-            Answer::default()
+            mount(state, volume, Path::new(directory))
         }
+        ("glusterfs", [_server, volume, "-l", _log, directory]) => {
+            mount(state, volume, Path::new(directory))
+        }
+        ("mountpoint", ["-q", directory]) => {
+            let mounted = state.mounted.iter().any(|mounted| mounted.0 == Path::new(directory));
+            Answer { exit: u8::from(!mounted), ..Answer::default() }
+        }
+        ("touch", [_directory]) => Answer::default(),
         ("umount", [.., directory]) => umount(state, Path::new(directory)),
         ("findmnt", [.., directory]) => {
             match state.mounted.iter().find(|m| m.0 == Path::new(directory)) {
@@ -115,6 +129,12 @@ fn answer(scenario: &Scenario, state: &mut State, program: &str, args: &[String]
         }
         _ => fails(&format!("the simulator does not know `{program} {}`", args.join(" "))),
     }
+}
+
+fn mount(state: &mut State, volume: &str, directory: &Path) -> Answer {
+    replace(directory, &world().join(volume));
+    state.mounted.push((directory.into(), volume.to_owned()));
+    Answer::default()
 }
 
 /// What was written to a mounted volume is in the volume from now on.
@@ -235,6 +255,13 @@ fn volume_info(scenario: &Scenario, state: &State) -> String {
             host_uuid(brick)
         );
     }
+    if scenario.tiered {
+        bricks = format!(
+            "<hotBricks><hotreplicaCount>0</hotreplicaCount></hotBricks>\
+             <coldBricks><coldreplicaCount>{}</coldreplicaCount>{bricks}</coldBricks>",
+            scenario.replica
+        );
+    }
     let mut options = String::new();
     for (name, value) in &state.options {
         let _ = write!(options, "<option><name>{name}</name><value>{value}</value></option>");
@@ -269,8 +296,9 @@ fn status(scenario: &Scenario, state: &mut State) -> String {
         rows.iter().map(|row| pair(scenario, state, row, primary, secondary)).collect();
     xml(&format!(
         "<geoRep><volume><name>gv1</name><sessions><session>\
-         <session_{secondary}>u1:ssh://dr::gv2:u2</session_{secondary}>{pairs}\
-         </session></sessions></volume></geoRep>"
+         <session_{secondary}>u1:ssh://{}::gv2:u2</session_{secondary}>{pairs}\
+         </session></sessions></volume></geoRep>",
+        scenario.secondary
     ))
 }
 
@@ -282,16 +310,19 @@ fn pair(scenario: &Scenario, state: &State, row: &Row, primary: &str, secondary:
         _ => 0,
     };
     let time = if checkpoint == 0 { "N/A".to_owned() } else { utc(checkpoint) };
+    let user = scenario.secondary.rsplit_once('@').map_or("root", |(user, _)| user);
     let completion = if row.completed == "Yes" { time.as_str() } else { "N/A" };
     format!(
         "<pair><{primary}_node>{host}</{primary}_node><{primary}_brick>/{path}</{primary}_brick>\
-         <{secondary}_user>root</{secondary}_user><{secondary}>dr::gv2</{secondary}>\
+         <{secondary}_user>{user}</{secondary}_user>\
+         <{secondary}>{}::gv2</{secondary}>\
          <{secondary}_node/><status>{}</status><crawl_status>Changelog Crawl</crawl_status>\
          <entry>0</entry><data>0</data><meta>0</meta><failures>{}</failures>\
          <checkpoint_completed>{}</checkpoint_completed>\
          <{primary}_node_uuid>{}</{primary}_node_uuid><last_synced>{time}</last_synced>\
          <checkpoint_time>{time}</checkpoint_time>\
          <checkpoint_completion_time>{completion}</checkpoint_completion_time></pair>",
+        scenario.secondary,
         row.status,
         row.failures,
         row.completed,
