@@ -9,6 +9,10 @@ use crate::{Trouble, Verdict, Worker, WorkerStatus};
 /// take a minute to start, fail, wait 10 s and start again.
 const NOT_AT_WORK_FOR: Duration = Duration::from_secs(300);
 
+/// A session that is stopped or paused for so long stays so: somebody else did it on purpose, or its
+/// monitor has ended, as it does where it cannot reach the secondary when it starts.
+const NOT_RUNNING_FOR: Duration = Duration::from_secs(30);
+
 /// A session that rests short of the checkpoint for so long, though it was nudged and restarted,
 /// does so for a reason that is not known here.
 const STUCK_FOR: Duration = Duration::from_secs(600);
@@ -41,6 +45,8 @@ pub enum Advice {
 pub enum Hopeless {
     /// For five minutes some set was not at work; the verdict says which, and why.
     NotAtWork,
+    /// For half a minute a set was stopped or paused, which this run did not do.
+    NotRunning,
     /// Every set has reached the checkpoint, but some files could not be synced.
     Failures,
     /// The workers rest short of the checkpoint; neither a nudge nor a restart moved them.
@@ -51,6 +57,10 @@ impl fmt::Display for Hopeless {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotAtWork => "some of the session's workers have not been at work for 5 minutes",
+            Self::NotRunning => {
+                "the session was stopped or paused, by somebody else or because the secondary was \
+                 out of reach when it started"
+            }
             Self::Failures => "every worker is at the checkpoint, but some files were not synced",
             Self::Stuck => "the session is stuck short of the checkpoint, also after a restart",
         })
@@ -66,6 +76,7 @@ pub struct Patience {
     seen: Vec<Worker>,
     moved_at: Duration,
     at_work_at: Duration,
+    running_at: Duration,
     helped_at: Duration,
     nudged: bool,
     restarted: bool,
@@ -81,6 +92,7 @@ impl Patience {
             seen: Vec::new(),
             moved_at: Duration::ZERO,
             at_work_at: Duration::ZERO,
+            running_at: Duration::ZERO,
             helped_at: Duration::ZERO,
             nudged: false,
             restarted: false,
@@ -96,6 +108,9 @@ impl Patience {
         }
         if verdict.is_at_work() {
             self.at_work_at = now;
+        }
+        if !verdict.troubles.iter().any(|trouble| matches!(trouble, Trouble::NotRunning(..))) {
+            self.running_at = now;
         }
         if let Some(reason) = self.hopeless(now, verdict) {
             return Advice::GiveUp(reason);
@@ -113,6 +128,9 @@ impl Patience {
         if verdict.has_reached_all() && only_failures {
             // The counters never go down.
             return Some(Hopeless::Failures);
+        }
+        if now.saturating_sub(self.running_at) >= NOT_RUNNING_FOR {
+            return Some(Hopeless::NotRunning);
         }
         if now.saturating_sub(self.at_work_at) >= NOT_AT_WORK_FOR {
             return Some(Hopeless::NotAtWork);

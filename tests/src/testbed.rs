@@ -1,8 +1,53 @@
 //! The real testbed: commands in its nodes, and what a test wants to know of them.
 
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitCode, Output, Stdio};
+use std::time::Duration;
+
+use libtest_mimic::{Arguments, Trial};
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../testbed");
+
+/// Where this is set, as in CI, a test that would be skipped is a failure.
+const NOTHING_SKIPPED: &str = "GEOREP_TEST_NOTHING_SKIPPED";
+
+/// Runs tests that need the testbed, one after the other, as they all use the one cluster. Where
+/// it is not up they are shown as ignored, with a line on top that says so.
+pub fn run_all(tests: &'static [(&str, fn())]) -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = Some(1);
+    let up = is_up();
+    if !up {
+        eprintln!("SKIPPED: {} tests on the real testbed, which is not up.", tests.len());
+        eprintln!("SKIPPED: run `testbed/test`, as root or where sudo asks for no password.");
+        if std::env::var_os(NOTHING_SKIPPED).is_some() {
+            eprintln!("{NOTHING_SKIPPED} is set: this is a failure.");
+            return ExitCode::FAILURE;
+        }
+    }
+    let trial = |&(name, test): &'static (&str, fn())| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+        .with_ignored_flag(!up)
+    };
+    libtest_mimic::run(&arguments, tests.iter().map(trial).collect()).exit_code()
+}
+
+/// Waits two minutes at most, asking once a second: others want gluster's locks, too.
+///
+/// # Panics
+/// Where it does not come.
+#[track_caller]
+pub fn wait_for(what: &str, holds: impl Fn() -> bool) {
+    for _ in 0..120 {
+        if holds() {
+            return;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    panic!("waited in vain for {what}");
+}
 
 /// A command line of one of the testbed's scripts.
 pub fn script(name: &str, args: &[&str]) -> Command {

@@ -7,13 +7,9 @@ use std::process::{ExitCode, Output};
 use std::time::Duration;
 
 use georep_tests::testbed::{
-    BACKUP, assert_as_before, georep, is_up, last_record, on, run_script, said, shell,
-    start_georep, text,
+    BACKUP, assert_as_before, georep, last_record, on, run_all, run_script, said, shell,
+    start_georep, text, wait_for,
 };
-use libtest_mimic::{Arguments, Trial};
-
-/// Where this is set, as in CI, a test that would be skipped is a failure.
-const NOTHING_SKIPPED: &str = "GEOREP_TEST_NOTHING_SKIPPED";
 
 const TESTS: &[(&str, fn())] = &[
     ("external_backup_is_proven_and_leaves_no_trace", external_backup),
@@ -30,26 +26,7 @@ const TESTS: &[(&str, fn())] = &[
 ];
 
 fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
-    // They all use the one cluster.
-    arguments.test_threads = Some(1);
-    let up = is_up();
-    if !up {
-        eprintln!("SKIPPED: {} tests on the real testbed, which is not up.", TESTS.len());
-        eprintln!("SKIPPED: run `testbed/test`, as root or where sudo asks for no password.");
-        if std::env::var_os(NOTHING_SKIPPED).is_some() {
-            eprintln!("{NOTHING_SKIPPED} is set: this is a failure.");
-            return ExitCode::FAILURE;
-        }
-    }
-    let trial = |&(name, test): &(&str, fn())| {
-        Trial::test(name, move || {
-            test();
-            Ok(())
-        })
-        .with_ignored_flag(!up)
-    };
-    libtest_mimic::run(&arguments, TESTS.iter().map(trial).collect()).exit_code()
+    run_all(TESTS)
 }
 
 #[track_caller]
@@ -244,15 +221,4 @@ fn rsync_3_5_0() {
     assert_as_before();
     // What 3.5.0 marked as synced is not looked at again: it must change to be copied.
     on("p1", &["sh", "-c", "rm -f /vm/.georep/*.json"]);
-}
-
-#[track_caller]
-fn wait_for(what: &str, holds: impl Fn() -> bool) {
-    for _ in 0..150 {
-        if holds() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    panic!("waited in vain for {what}");
 }

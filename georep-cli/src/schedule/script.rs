@@ -4,12 +4,13 @@ use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
-use gluster_georep::{Completion, Event, Note, Observer, SessionState, Verdict};
+use gluster_georep::{Completion, Event, Note, Observer, SessionState, Trouble, Verdict};
 
 /// Tells a run as the script does.
 pub(super) struct Script {
     interval: Duration,
     told: Option<(Instant, [String; 2])>,
+    troubles: Vec<String>,
     turns: u32,
 }
 
@@ -37,7 +38,7 @@ impl Observer for Script {
 
 impl Script {
     pub(super) fn new(interval: Duration) -> Self {
-        Self { interval, told: None, turns: 0 }
+        Self { interval, told: None, troubles: Vec::new(), turns: 0 }
     }
 
     /// The script tells every check. Here checks are up to one a second, so a check that says
@@ -63,6 +64,19 @@ impl Script {
             warn(workers);
         }
         self.told = Some((Instant::now(), lines));
+        self.other_troubles(verdict);
+    }
+
+    /// The script knows faulty and offline workers only. What else there is, is told once.
+    fn other_troubles(&mut self, verdict: &Verdict) {
+        let known =
+            |trouble: &&Trouble| matches!(trouble, Trouble::Faulty(..) | Trouble::SetOffline(..));
+        let others = verdict.troubles.iter().filter(|trouble| !known(trouble));
+        let others: Vec<_> = others.map(ToString::to_string).collect();
+        for trouble in others.iter().filter(|trouble| !self.troubles.contains(trouble)) {
+            warn(format!("Trouble: {trouble}"));
+        }
+        self.troubles = others;
     }
 }
 
@@ -117,7 +131,7 @@ pub(super) fn not_ok(text: impl Display, reason: impl Display) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gluster_georep::{Brick, SetState, Trouble};
+    use gluster_georep::{Brick, SetState};
 
     #[test]
     fn lines_are_the_scripts_own() {

@@ -89,6 +89,17 @@ fn a_session_that_is_faulty_for_five_minutes_is_given_up() {
 }
 
 #[test]
+fn a_session_that_somebody_stops_is_given_up_and_not_started_again() {
+    let stopped = Verdict {
+        troubles: vec![Trouble::NotRunning(vec![brick()], WorkerStatus::Stopped)],
+        ..faulty()
+    };
+    let at = |now| if now < 100 { waits_for(worker(now)) } else { stopped.clone() };
+    let advice = play(&mut patience(), 0..131, at);
+    assert_eq!(advice.first(), Some(&(129, Advice::GiveUp(Hopeless::NotRunning))));
+}
+
+#[test]
 fn starting_again_between_two_failures_is_no_break() {
     let starting = Verdict { troubles: Vec::new(), ..faulty() };
     let advice =
