@@ -5,18 +5,18 @@ TESTBED=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 STATE=${GEOREP_TESTBED_DIR:-/var/lib/georep-testbed}
 
 # Everything comes from one Debian suite, so that gluster, libvirt and QEMU are a set that was released together.
-# Plain `bookworm`, without its security archive: that has an rsync which breaks geo-replication (see `rsync`).
+# Plain suites, without their security archives: bookworm's has an rsync that breaks geo-replication (see rsync.sh).
+# Each suite is a testbed of its own; several run side by side.
 SUITE=${GEOREP_TESTBED_SUITE:-bookworm}
 PACKAGES=(
     glusterfs-server rsync openssh-server openssh-client      # a storage node
     libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients # a hypervisor
     qemu-system-x86 qemu-utils
-    busybox-static cpio kmod e2fsprogs                        # what the guest is made of
+    busybox-static cpio kmod xz-utils e2fsprogs               # what the guest is made of
     mount iproute2 procps psmisc attr python3 tini                  # what the scripts here run inside a node
 )
 KERNEL=linux-image-cloud-amd64 # only unpacked: its postinst would want an initramfs and a boot loader
 
-BRIDGE=gtb0
 NODES=(p1 p2 dr) # p1 and p2 hold the primary volume, p1 runs the VMs, dr is the other site
 declare -A ADDRESS=([p1]=10.99.0.1 [p2]=10.99.0.2 [dr]=10.99.0.3)
 PRIMARY=gv1
@@ -51,13 +51,15 @@ wait_for() {
     done
 }
 
-node_dir() { printf '%s/nodes/%s\n' "$STATE" "$1"; }
+node_dir() { printf '%s/nodes/%s/%s\n' "$STATE" "$SUITE" "$1"; }
 
-# A node is its first process. The name in its command line guards against a PID that was used again.
+# A node is its first process, which is called this. The name guards against a PID that was used again.
+node_title() { printf 'georep-testbed %s\n' "$(node_dir "$1")"; }
+
 node_pid() {
     local pid
     pid=$(cat "$(node_dir "$1")/pid" 2>/dev/null) || return 1
-    grep -qa "^georep-testbed-$1" "/proc/$pid/cmdline" 2>/dev/null && printf '%s\n' "$pid"
+    grep -qa "^$(node_title "$1")" "/proc/$pid/cmdline" 2>/dev/null && printf '%s\n' "$pid"
 }
 
 # in_node NODE COMMAND...: the environment is the node's, not the caller's; glusterd hands it on to gsyncd.

@@ -1,14 +1,25 @@
 # shellcheck shell=bash
-# The nodes: namespaces with an overlay of the Debian root, joined by one bridge. Sourced by `up`.
+# The nodes: namespaces with an overlay of the Debian root, joined by one switch. Sourced by `up`.
 
 nodes_alive() {
     local node
-    for node in "${NODES[@]}"; do node_pid "$node" >/dev/null || return 1; done
+    for node in "${NODES[@]}" switch; do node_pid "$node" >/dev/null || return 1; done
 }
 
-start_bridge() {
-    ip link show "$BRIDGE" >/dev/null 2>&1 || ip link add "$BRIDGE" type bridge
-    ip link set "$BRIDGE" up
+at_switch() { nsenter --target "$(node_pid switch)" --net -- "$@"; }
+
+# All cables end in a network namespace of its own: nothing of them is seen in the machine's network, and the testbeds of
+# several suites do not meet.
+start_switch() {
+    local dir
+    dir=$(node_dir switch)
+    mkdir -p "$dir"
+    # shellcheck disable=SC2016 # expanded by the switch
+    setsid unshare --net bash -c 'echo $$ >"$0/pid"; exec -a "$1" sleep infinity' "$dir" "$(node_title switch)" \
+        </dev/null >"$dir/log" 2>&1 &
+    wait_for 20 "the switch to start, see $dir/log" node_pid switch
+    at_switch ip link add br0 type bridge
+    at_switch ip link set br0 up
 }
 
 start_node() {
@@ -23,20 +34,20 @@ start_node() {
 
     # Its own session, and nothing of the caller's terminal: the node outlives `up`.
     setsid unshare --mount --uts --ipc --net --pid --fork \
-        "$TESTBED/node/init" "$node" "$(root_dir)" "$dir" </dev/null >"$dir/log" 2>&1 &
+        "$TESTBED/node/init" "$node" "$(root_dir)" "$dir" "$(node_title "$node")" </dev/null >"$dir/log" 2>&1 &
     wait_for 20 "node $node to start, see $dir/log" node_pid "$node"
 
     # The inner end goes straight into the node's namespace; both ends vanish with it.
     pid=$(node_pid "$node")
-    ip link add "gtb-$node" type veth peer name eth0 netns "$pid"
-    ip link set "gtb-$node" master "$BRIDGE" up
+    at_switch ip link add "$node" type veth peer name eth0 netns "$pid"
+    at_switch ip link set "$node" master br0 up
     in_node "$node" sh -ec "ip link set lo up; ip addr add ${ADDRESS[$node]}/24 dev eth0; ip link set eth0 up"
     in_node "$node" glusterd
 }
 
 start_nodes() {
     local node
-    start_bridge
+    start_switch
     for node in "${NODES[@]}"; do start_node "$node"; done
     share_ssh_key
 }

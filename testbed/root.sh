@@ -1,10 +1,12 @@
 # shellcheck shell=bash
 # The Debian root that all nodes share as the lower layer of their overlay. Sourced by `up`.
+source "$TESTBED/rsync.sh"
+source "$TESTBED/mend.sh"
 
 # Another suite, package list or recipe is another root: the key in its name says which.
 root_dir() {
     local key
-    key=$({ echo "$SUITE" "${PACKAGES[@]}" "$KERNEL"; grep -hv '^ *#' "$TESTBED"/{root.sh,node/unpack-kernel}; } |
+    key=$({ echo "$SUITE" "${PACKAGES[@]}" "$KERNEL"; grep -hv '^ *#' "$TESTBED"/{root.sh,mend.sh,rsync.sh,node/unpack-kernel}; } |
         sha256sum | cut -c1-12)
     printf '%s/cache/%s-%s\n' "$STATE" "$SUITE" "$key"
 }
@@ -29,6 +31,7 @@ install_host_tools() {
 }
 
 # Built under another name and renamed when complete: a root that is there is whole.
+# How old the mirror's lists are does not matter: a mirror of testing may lag, and is as good for this.
 build_root() {
     local root mirror
     root=$(root_dir)
@@ -41,9 +44,10 @@ build_root() {
     rm -rf "${STATE:?}/cache/$SUITE"-[0-9a-f]* # no node is running on an older one: see `up`
     mmdebstrap --quiet --variant=apt --components=main \
         --include="$(IFS=,; echo "${PACKAGES[*]}")" \
-        --aptopt='APT::Install-Recommends "false"' \
+        --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Check-Valid-Until "false"' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
         --customize-hook="KERNEL=$KERNEL $TESTBED/node/unpack-kernel \"\$1\"" \
         "$SUITE" "$root.partial" "$mirror" >&2
+    mend_root "$root.partial"
     mv "$root.partial" "$root"
 }
