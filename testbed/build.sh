@@ -15,11 +15,17 @@ cargo_as_caller() {
 
 as_root() { if ((EUID == 0)); then "$@"; else sudo -- "$@"; fi; }
 
-build_georep() { cargo_as_caller build --release --locked --quiet --package georep-cli; }
+# Static, because nodes of an older suite have an older C library than this machine.
+TARGET=x86_64-unknown-linux-gnu
+
+build_georep() {
+    cargo_as_caller --config "target.$TARGET.rustflags = ['-C', 'target-feature=+crt-static']" \
+        build --target "$TARGET" --release --locked --quiet --package georep-cli
+}
 
 install_georep() {
     local node
     for node in "${NODES[@]}"; do
-        "$TESTBED/put" "$node" "${CARGO_TARGET_DIR:-$REPOSITORY/target}/release/georep" /usr/local/bin/georep
+        "$TESTBED/put" "$node" "${CARGO_TARGET_DIR:-$REPOSITORY/target}/$TARGET/release/georep" /usr/local/bin/georep
     done
 }
