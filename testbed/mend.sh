@@ -19,9 +19,12 @@ mend_rsync() {
     [[ $(chroot "$root" rsync --version) == *"version $GOOD_RSYNC "* ]] || die "rsync $GOOD_RSYNC does not run in $SUITE"
 }
 
-# Debian 13's gsyncd 11.1 calls what its Python 3.13 no longer has, so that no session can be created
-# (gluster/glusterfs#4403). 11.2 calls the successor, which every Python 3 has.
-mend_gsyncd() { sed -i 's/\.readfp(/.read_file(/' "$1"/usr/lib/*/glusterfs/python/syncdaemon/gsyncdconfig.py; }
+# Two releases of Debian have a gsyncd that calls what their Python no longer has. Debian 11's 9.2 then has no worker that
+# starts (gluster/glusterfs#2440), Debian 13's 11.1 no session that can be created (#4403). The names that take their places
+# are those of every Python 3.
+mend_gsyncd() {
+    sed -i 's/\.isAlive()/.is_alive()/; s/\.readfp(/.read_file(/' "$1"/usr/lib/*/glusterfs/python/syncdaemon/*.py
+}
 
 # gsyncd lets an rsync in over ssh only below a process called `sshd`. From OpenSSH 9.8 on, in Debian 13 and later, that one
 # is called `sshd-session`, and every worker turns Faulty, unless it goes by the old name.
