@@ -26,6 +26,6 @@ build_georep() {
 install_georep() {
     local node
     for node in "${NODES[@]}"; do
-        "$TESTBED/put" "$node" "${CARGO_TARGET_DIR:-$REPOSITORY/target}/$TARGET/release/georep" /usr/local/bin/georep
+        "$TESTBED/put" "$node" "${CARGO_TARGET_DIR:-$REPOSITORY/target}/$TARGET/release/georep" /usr/local/bin/georep || return
     done
 }

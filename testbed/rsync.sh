@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Versions of rsync. From 3.5.0 on, gsyncd's rsync makes files of 0 bytes on the secondary while every status is green:
-# Debian 13 has it, and Debian 12 in its security archive. Sourced, needs root.sh.
+# Versions of rsync. With 3.5.0 and 3.5.1, gsyncd makes files of 0 bytes on the secondary while every status is green:
+# Debian 13 and testing have them, and Debian 12 in its security archive. Sourced, needs root.sh.
 
 GOOD_RSYNC=3.2.7
 
