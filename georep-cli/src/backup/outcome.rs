@@ -106,7 +106,9 @@ fn differs(run: &Run<'_>, copy: &Copy) -> CliError {
             files.join(", ")
         ),
     )
-    .hint("check the version of rsync on the nodes: 3.5.0 copies nothing and reports success")
+    .hint(
+        "check the version of rsync on the nodes: 3.5.0 and 3.5.1 copy nothing and report success",
+    )
 }
 
 fn summary(copy: &Copy) -> String {

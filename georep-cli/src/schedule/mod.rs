@@ -104,7 +104,7 @@ fn conclude(report: &Report, canary: &Canary<'_>, stop: &Stop) -> Exit {
         Ok(missing) => {
             let reason = format!(
                 "{missing} files written before the checkpoint are not on the secondary; check the \
-                 version of rsync on the nodes: 3.5.0 copies nothing and reports success"
+                 version of rsync on the nodes: 3.5.0 and 3.5.1 copy nothing and report success"
             );
             not_ok("All Checkpoints COMPLETE, but the data has not arrived", reason);
             Exit::Failed
