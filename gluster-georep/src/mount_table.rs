@@ -40,13 +40,19 @@ impl Mount {
             .command(["--json", "--first-only", "--nofsroot", "--output", columns, "--target"])
             .arg(path);
         let said = command.run()?.stdout_lossy();
-        Self::parse(&said).ok_or_else(|| Error::NotUnderstood {
-            line: command.to_string(),
-            reason: said.split_whitespace().collect::<Vec<_>>().join(" "),
-        })
+        Self::in_answer(&said).ok_or_else(|| not_understood(command.to_string(), &said))
     }
 
-    fn parse(json: &str) -> Option<Self> {
+    /// Reads an answer of `findmnt --json --nofsroot --output TARGET,SOURCE,FSTYPE,FSROOT`. Where
+    /// it shows several mounts, the last one, which lies on top.
+    ///
+    /// # Errors
+    /// [`Error::NotUnderstood`] where this is no such answer, or shows no mount.
+    pub fn parse(json: &str) -> Result<Self, Error> {
+        Self::in_answer(json).ok_or_else(|| not_understood("findmnt --json".to_owned(), json))
+    }
+
+    fn in_answer(json: &str) -> Option<Self> {
         serde_json::from_str::<Findmnt>(json).ok()?.filesystems.pop()
     }
 
@@ -65,6 +71,7 @@ impl Mount {
         let (_, mounted) = self.source.rsplit_once(':')?;
         let mounted = mounted.trim_start_matches('/');
         let (name, directory) = mounted.split_once('/').unwrap_or((mounted, ""));
+        let directory = directory.trim_start_matches('/');
         if name != volume {
             return None;
         }
@@ -72,6 +79,11 @@ impl Mount {
         let below = path.strip_prefix(&self.target).ok()?;
         Some([Path::new(directory), bound, below].iter().collect())
     }
+}
+
+fn not_understood(line: String, said: &str) -> Error {
+    let reason = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    Error::NotUnderstood { line, reason }
 }
 
 #[cfg(test)]
@@ -108,13 +120,17 @@ mod tests {
 
     #[test]
     fn a_mounted_directory_and_a_bind_mount_keep_their_place_in_the_volume() {
-        assert_eq!(place(&mount("/vm", "p1:/gv1/site", "/"), "/vm/a").as_deref(), Some("site/a"));
+        for source in ["p1:/gv1/site", "p1:/gv1//site"] {
+            assert_eq!(place(&mount("/vm", source, "/"), "/vm/a").as_deref(), Some("site/a"));
+        }
         assert_eq!(place(&mount("/web", "p1:/gv1", "/web"), "/web/a").as_deref(), Some("web/a"));
     }
 
     #[test]
     fn an_answer_that_is_cut_short_is_not_taken_for_a_mount() {
-        assert_eq!(Mount::parse(r#"{"filesystems": [{"target": "/vm""#), None);
-        assert_eq!(Mount::parse(r#"{"filesystems": []}"#), None);
+        for answer in ["", r#"{"filesystems": [{"target": "/vm""#, r#"{"filesystems": []}"#] {
+            let error = Mount::parse(answer).unwrap_err();
+            assert!(matches!(error, Error::NotUnderstood { .. }), "{error}");
+        }
     }
 }

@@ -88,7 +88,7 @@ impl Patience {
     pub fn new(longest_wait: Duration, rollover: Duration) -> Self {
         Self {
             longest_wait: longest_wait.max(SHORTEST_WAIT),
-            help_after: rollover * 2 + SYNC_TAKES,
+            help_after: rollover.saturating_mul(2).saturating_add(SYNC_TAKES),
             seen: Vec::new(),
             moved_at: Duration::ZERO,
             at_work_at: Duration::ZERO,
@@ -147,7 +147,7 @@ impl Patience {
             return Advice::Restart;
         }
         if self.restarted {
-            self.help_after *= 2;
+            self.help_after = self.help_after.saturating_mul(2);
         }
         self.nudged = true;
         Advice::Nudge

@@ -27,7 +27,10 @@ impl Secondary {
             check_name("secondary user", user)?;
         }
         check_name("secondary host", host)?;
-        check_name("secondary volume", volume)?;
+        if host.contains('@') {
+            return Err(invalid("secondary host", host, "it contains `@`"));
+        }
+        check_volume("secondary volume", volume)?;
         Ok(Self {
             // gluster's own command line drops `root@`, and its answers never show it.
             user: user.filter(|&user| user != "root").map(str::to_owned),
@@ -42,11 +45,9 @@ impl FromStr for Secondary {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         // An IPv6 address holds `::` too; a volume's name never does.
-        let (host, volume) = text.rsplit_once("::").ok_or_else(|| Error::InvalidName {
-            what: "secondary",
-            given: text.to_owned(),
-            reason: "expected `[user@]host::volume`",
-        })?;
+        let (host, volume) = text
+            .rsplit_once("::")
+            .ok_or_else(|| invalid("secondary", text, "expected `[user@]host::volume`"))?;
         match host.rsplit_once('@') {
             Some((user, host)) => Self::new(Some(user), host, volume),
             None => Self::new(None, host, volume),
@@ -78,7 +79,7 @@ impl Session {
     /// # Errors
     /// [`Error::InvalidName`], as [`Secondary::new`].
     pub fn new(primary: &str, secondary: Secondary) -> Result<Self, Error> {
-        check_name("primary volume", primary)?;
+        check_volume("primary volume", primary)?;
         Ok(Self { primary: primary.to_owned(), secondary })
     }
 }
@@ -100,7 +101,17 @@ fn check_name(what: &'static str, name: &str) -> Result<(), Error> {
     } else {
         return Ok(());
     };
-    Err(Error::InvalidName { what, given: name.to_owned(), reason })
+    Err(invalid(what, name, reason))
+}
+
+/// A colon ends the host before a volume's name, and the name before its UUID.
+fn check_volume(what: &'static str, name: &str) -> Result<(), Error> {
+    check_name(what, name)?;
+    if name.contains(':') { Err(invalid(what, name, "it contains `:`")) } else { Ok(()) }
+}
+
+fn invalid(what: &'static str, given: &str, reason: &'static str) -> Error {
+    Error::InvalidName { what, given: given.to_owned(), reason }
 }
 
 #[cfg(test)]
@@ -130,6 +141,21 @@ mod tests {
         {
             assert!(text.parse::<Secondary>().is_err(), "{text}");
         }
-        assert!(Session::new("../gv1", "dr::gv2".parse().unwrap()).is_err());
+        for primary in ["../gv1", "gv1:"] {
+            assert!(Session::new(primary, "dr::gv2".parse().unwrap()).is_err(), "{primary}");
+        }
+    }
+
+    /// Else gluster would be given another secondary than the one that was named.
+    #[test]
+    fn parts_that_would_be_read_again_as_others_are_refused() {
+        for (user, host, volume) in [
+            (None, "geo@dr", "gv2"),
+            (None, "dr", ":gv2"),
+            (None, "dr", "a::b"),
+            (Some("a"), "b@dr", "v"),
+        ] {
+            assert!(Secondary::new(user, host, volume).is_err(), "{user:?} {host} {volume}");
+        }
     }
 }

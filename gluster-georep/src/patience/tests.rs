@@ -146,3 +146,11 @@ fn checks_are_frequent_while_things_move_and_never_rarer_than_asked() {
     let starting = Verdict { sets: vec![SetState::NotActive], ..waits_for(worker(1)) };
     assert_eq!(patience.advise(seconds(231), &starting), Advice::Wait(seconds(10)));
 }
+
+/// A volume option may name any time, and it is gluster that says so, not the caller.
+#[test]
+fn a_rollover_time_without_end_is_waited_for_without_end() {
+    let mut patience = Patience::new(seconds(10), Duration::MAX);
+    let rests = |_| waits_for(worker(0));
+    assert_eq!(play(&mut patience, 0..2000, rests), []);
+}
