@@ -35,12 +35,12 @@ pub enum Error {
         reason: String,
     },
 
-    /// What the command printed is empty, no XML, or ends too early.
+    /// What the command printed is empty, no XML, or ends too early. Passes, most often.
     #[error("`{line}` printed {reason}")]
     CutShort {
         /// The command line.
         line: String,
-        /// What it printed.
+        /// What it printed, as in "printed `reason`".
         reason: String,
     },
 
@@ -122,7 +122,7 @@ pub enum Error {
     /// A file or directory could not be used.
     #[error("cannot {tried} `{}`: {source}", .path.display())]
     Io {
-        /// What was tried.
+        /// What was tried, as in "cannot `tried` `path`".
         tried: &'static str,
         /// On which path.
         path: PathBuf,

@@ -13,25 +13,30 @@ use crate::{Error, Session, SessionStatus, VolumeInfo, VolumeState};
 const NO_SUCH_VOLUME: i64 = 30806;
 
 /// The gluster command line of a node of the primary cluster.
+///
+/// Each method runs one command, with `--mode=script` and `--xml`, and blocks until it has ended:
+/// 150 s at most ([`tool_command::DEFAULT_TIME_LIMIT`]), as gluster itself gives up after 120 s.
+/// Nothing is tried twice; [`Error::is_transient`] tells what may be worth it.
 #[derive(Debug, Clone)]
 pub struct Gluster {
     tool: Tool,
 }
 
 impl Gluster {
-    /// Uses the program `tool`.
+    /// Uses the program `tool`, most often `/usr/sbin/gluster`. It is not started yet.
     pub fn new(tool: Tool) -> Self {
         Self { tool }
     }
 
-    /// The same, with every command killed when `stop` is due. What a killed command had asked
-    /// glusterd for may happen all the same.
+    /// The same, with every command killed when `stop` is due, which fails with
+    /// [`CommandError::Stopped`](tool_command::CommandError::Stopped). What a killed command had
+    /// asked glusterd for may happen all the same.
     #[must_use]
     pub fn stopped_by(&self, stop: &Stop) -> Self {
         Self { tool: self.tool.stopped_by(stop) }
     }
 
-    /// Describes a volume. Takes no lock.
+    /// Describes a volume: `volume info VOLUME`. Takes no lock.
     ///
     /// # Errors
     /// [`Error::NoSuchVolume`] where there is none, else what went wrong.
@@ -49,7 +54,7 @@ impl Gluster {
         found.ok_or_else(|| Error::NoSuchVolume { volume: volume.to_owned(), line })
     }
 
-    /// Describes a volume that serves data.
+    /// Describes a volume that serves data, as [`Gluster::volume_info`].
     ///
     /// # Errors
     /// [`Error::VolumeNotStarted`] where it does not, else as [`Gluster::volume_info`].
@@ -62,7 +67,8 @@ impl Gluster {
         }
     }
 
-    /// Asks for the workers of a session. Takes the volume's lock for a moment.
+    /// Asks for the workers of a session: `volume geo-replication PRIMARY SECONDARY status`. Takes
+    /// the volume's lock for a moment.
     ///
     /// # Errors
     /// [`Error::NoSuchSession`] or [`Error::NoSuchVolume`] where there is none, else what went
@@ -79,7 +85,8 @@ impl Gluster {
         })
     }
 
-    /// Lists the sessions of one volume, or of all, with their workers.
+    /// Lists the sessions of one volume, or of all, with their workers: `volume geo-replication
+    /// [PRIMARY] status`. Where there is none the list is empty.
     ///
     /// # Errors
     /// Where gluster refuses, or does not answer.
@@ -91,7 +98,8 @@ impl Gluster {
         }
     }
 
-    /// Starts the session. One that runs already is left as it is.
+    /// Starts the session: `… start`. One that runs already is left as it is; one that is paused is
+    /// refused. The workers start after that, which may take a minute.
     ///
     /// # Errors
     /// Where gluster refuses.
@@ -103,7 +111,8 @@ impl Gluster {
         }
     }
 
-    /// Pauses the session, which has to run.
+    /// Pauses the session, which has to run: `… pause`. One that is paused already is left as it
+    /// is. Needs all peers up.
     ///
     /// # Errors
     /// Where gluster refuses.
@@ -114,7 +123,7 @@ impl Gluster {
         }
     }
 
-    /// Stops the session. Needs all peers up.
+    /// Stops the session: `… stop`. Needs all peers up.
     ///
     /// # Errors
     /// Where gluster refuses.
@@ -122,7 +131,7 @@ impl Gluster {
         self.change(session, &["stop"])
     }
 
-    /// Stops the session, whatever state it is in, also while peers are down.
+    /// Stops the session, whatever state it is in, also while peers are down: `… stop force`.
     ///
     /// # Errors
     /// Where gluster refuses.
@@ -130,7 +139,8 @@ impl Gluster {
         self.change(session, &["stop", "force"])
     }
 
-    /// Sets the checkpoint to now, by the clock of this node.
+    /// Sets the checkpoint to now, by the clock of this node: `… config checkpoint now`. The session
+    /// may run or be stopped.
     ///
     /// # Errors
     /// Where gluster refuses.
@@ -138,10 +148,10 @@ impl Gluster {
         self.change(session, &["config", "checkpoint", "now"])
     }
 
-    /// Which second the checkpoint is.
+    /// Which second the checkpoint is: `… config checkpoint`.
     ///
     /// # Errors
-    /// Where gluster refuses, or says that no checkpoint is set.
+    /// [`Error::NotUnderstood`] where no checkpoint is set, else what went wrong.
     pub fn checkpoint(&self, session: &Session) -> Result<Timestamp, Error> {
         let command = self.georep(session, &["config", "checkpoint", "--xml"]);
         // Seconds since 1970; no element where no checkpoint is set.
@@ -152,7 +162,7 @@ impl Gluster {
         })
     }
 
-    /// Sets an option of `volume`.
+    /// Sets an option of `volume`: `volume set VOLUME NAME VALUE`.
     ///
     /// # Errors
     /// Where gluster refuses.
@@ -160,7 +170,7 @@ impl Gluster {
         ask(&self.command(["volume", "set", volume, name, value, "--xml"])).map(|Nothing {}| ())
     }
 
-    /// Puts an option of `volume` back to gluster's default.
+    /// Puts an option of `volume` back to gluster's default: `volume reset VOLUME NAME`.
     ///
     /// # Errors
     /// Where gluster refuses.

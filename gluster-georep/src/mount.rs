@@ -40,7 +40,8 @@ pub struct MountTools {
 }
 
 impl MountTools {
-    /// Finds the programs. Mount points are made in `/tmp`.
+    /// Finds the programs. Mount points are made in `/tmp`; set [`MountTools::directory`] for
+    /// another place.
     ///
     /// # Errors
     /// Names the first that is missing.
@@ -54,7 +55,9 @@ impl MountTools {
     }
 }
 
-/// A volume mounted in a temporary directory. Both are gone when this is dropped.
+/// A volume mounted by GlusterFS's own client in a temporary directory. Both are gone when this is
+/// dropped; [`ClientMount::unmount`] says whether that worked. Never is anything in the volume
+/// removed with them.
 #[derive(Debug)]
 pub struct ClientMount<'a> {
     tools: &'a MountTools,
@@ -65,10 +68,12 @@ pub struct ClientMount<'a> {
 }
 
 impl<'a> ClientMount<'a> {
-    /// Mounts `volume` of `server`.
+    /// Mounts `volume` of `server`, which may be `localhost` on a node of its cluster. Takes a second
+    /// or two, and 60 s at most.
     ///
     /// # Errors
-    /// Where that fails; then nothing is left behind.
+    /// [`Error::Mount`] where that fails, with the last lines of the client's log; then nothing is
+    /// left behind.
     pub fn read_write(tools: &'a MountTools, server: &str, volume: &str) -> Result<Self, Error> {
         Self::new(tools, server, volume, "")
     }
@@ -76,7 +81,7 @@ impl<'a> ClientMount<'a> {
     /// Mounts `volume` of `server` so that nothing can be changed through it.
     ///
     /// # Errors
-    /// Where that fails; then nothing is left behind.
+    /// As [`ClientMount::read_write`].
     pub fn read_only(tools: &'a MountTools, server: &str, volume: &str) -> Result<Self, Error> {
         Self::new(tools, server, volume, ",ro")
     }
@@ -148,20 +153,21 @@ impl<'a> ClientMount<'a> {
         last.iter().map(|line| format!("; {line}")).collect()
     }
 
-    /// The mount point.
+    /// The mount point. What is done there waits where the servers do not answer: see
+    /// [`ClientMount::work`].
     pub fn path(&self) -> &Path {
         &self.mount_point
     }
 
-    /// Works on the mounted volume, given its root.
+    /// Works on the mounted volume, given its root, for 90 s at most.
     ///
     /// Where a client waits for its servers, a process that uses it waits with it. So the work is
     /// done on a thread of its own, which is left behind when `stop` is due or the work takes too
     /// long.
     ///
     /// # Errors
-    /// Where the work fails, hangs, or is left behind. `tried` says what it was, as in "cannot
-    /// `tried` `/mnt`".
+    /// [`Error::Io`] where the work fails, hangs, or is left behind. `tried` says what it was, as in
+    /// "cannot `tried` `/mnt`".
     pub fn work<T: Send + 'static>(
         &self,
         tried: &'static str,

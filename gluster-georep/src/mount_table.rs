@@ -33,7 +33,8 @@ impl Mount {
     /// Asks `findmnt` for the mount that holds `path`.
     ///
     /// # Errors
-    /// Where findmnt fails, or says something that is not understood.
+    /// Where findmnt fails, such as for a path that does not exist, or says something that is not
+    /// understood.
     pub fn holding(findmnt: &Tool, path: &Path) -> Result<Self, Error> {
         let columns = "TARGET,SOURCE,FSTYPE,FSROOT";
         let command = findmnt
@@ -62,7 +63,7 @@ impl Mount {
     }
 
     /// Where `path` lies within `volume`, relative to the volume's root; `None` where this is not
-    /// a GlusterFS mount of that volume.
+    /// a GlusterFS mount of that volume, or `path` is not below it. Symbolic links are not followed.
     pub fn path_in_volume(&self, volume: &str, path: &Path) -> Option<PathBuf> {
         if !self.is_glusterfs() {
             return None;

@@ -17,9 +17,9 @@ pub enum Event<'a> {
     Found(SessionState),
     /// The session was stopped, so that it can be started anew.
     Stopped,
-    /// The checkpoint was set to this second.
+    /// The checkpoint was set to this second, by the clock of this node.
     CheckpointSet(Timestamp),
-    /// A change was made on every brick.
+    /// A change was made on every brick, so that workers that rest move on.
     Nudged,
     /// Waiting so long for the bricks to close their changelogs. Not told with a shortened rollover
     /// time, with which they do at once.
@@ -46,9 +46,11 @@ pub enum Event<'a> {
     Left(SessionState),
 }
 
-/// Who is told what happens.
+/// Who is told what happens: a log, a progress bar, or `&mut ()` for nobody.
+///
+/// It is told on the thread of the run, which waits for it meanwhile.
 pub trait Observer {
-    /// Something happened.
+    /// Takes what has just happened. What is borrowed is gone when this returns.
     fn event(&mut self, _event: &Event<'_>) {}
 }
 

@@ -26,7 +26,7 @@ const LIVELY_FOR: Duration = Duration::from_secs(20);
 /// How much longer than two rollovers a changelog may take from being closed to being synced.
 const SYNC_TAKES: Duration = Duration::from_secs(5);
 
-/// What to do until the next check.
+/// What to do until the next check. Nobody has to do it: who only watches waits where he might help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Advice {
     /// Wait this long.
@@ -67,7 +67,7 @@ impl fmt::Display for Hopeless {
     }
 }
 
-/// The state of waiting for one checkpoint.
+/// The state of waiting for one checkpoint. It looks at no clock: whoever waits says what time it is.
 #[derive(Debug, Clone)]
 pub struct Patience {
     longest_wait: Duration,
@@ -83,8 +83,10 @@ pub struct Patience {
 }
 
 impl Patience {
-    /// Begins to wait, at time zero, when the session was started. `longest_wait` is the longest
-    /// wait between two checks, `rollover` how often the bricks close their changelogs.
+    /// Begins to wait, at time zero, when the session was started, or the watch began.
+    /// `longest_wait` is the longest wait between two checks (less than 1 s counts as 1 s),
+    /// `rollover` how often the bricks close their changelogs
+    /// ([`VolumeInfo::rollover_time`](crate::VolumeInfo::rollover_time)).
     pub fn new(longest_wait: Duration, rollover: Duration) -> Self {
         Self {
             longest_wait: longest_wait.max(SHORTEST_WAIT),
@@ -99,7 +101,8 @@ impl Patience {
         }
     }
 
-    /// Takes the check made at time `now`, which was not complete, and says what to do.
+    /// Takes the check made at time `now`, counted from time zero, which was not complete, and says
+    /// what to do.
     pub fn advise(&mut self, now: Duration, verdict: &Verdict) -> Advice {
         // Only the workers that are waited for: the others move with every write of a VM.
         if self.seen != verdict.awaited {

@@ -23,20 +23,24 @@ mod pace;
 
 pub use note::{Note, ShortRollover};
 
-/// What can be asked of a run.
+/// What can be asked of a run. The default asks for nothing beyond the checkpoint.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    /// The longest wait between two checks.
+    /// The longest wait between two checks, 10 s by default. They are more frequent while things
+    /// move; each takes the volume's lock for a moment.
     pub interval: Duration,
-    /// Give up so long after the run began; `None` waits on.
+    /// Give up so long after the run began; by default never. A command that runs then is killed,
+    /// and what has to be put back is put back after that.
     pub timeout: Option<Duration>,
-    /// Shorten the volume's `changelog.rollover-time` to this for the run, and put it back. Whole
-    /// seconds; not used where the volume's own is as short.
+    /// Shorten the volume's `changelog.rollover-time` to this for the run, and put it back: a run
+    /// need not wait for the changelogs then. Whole seconds; not used where the volume's own is as short. By default it is left alone.
     pub rollover: Option<Duration>,
     /// Leave the session as it was found also where the run came to its end.
     pub restore_session: bool,
     /// Where to write down what is to be put back, for the run after one that is killed. One file
-    /// a session. Without it a shortened rollover time outlives a run that is killed.
+    /// a session, on a file system that is kept over a boot; missing directories are made, and the
+    /// file is removed when all is put back. Without it a shortened rollover time outlives a run
+    /// that is killed.
     pub note: Option<PathBuf>,
     /// Ends the run when it is requested, within a second.
     pub stop: Stop,
@@ -73,17 +77,17 @@ pub enum Outcome {
 pub struct Report {
     /// How it ended.
     pub outcome: Outcome,
-    /// The checkpoint, where it came to be set.
+    /// The checkpoint, where it came to be set: a second of the clock of this node.
     pub checkpoint: Option<Timestamp>,
     /// The state of the session before.
     pub before: SessionState,
     /// The state of the session after.
     pub after: SessionState,
-    /// The last verdict.
+    /// The last verdict, where there came to be one.
     pub verdict: Option<Verdict>,
     /// When the checkpoint was complete.
     pub completion: Option<Completion>,
-    /// How long it took.
+    /// How long the whole run took.
     pub duration: Duration,
 }
 
@@ -96,7 +100,11 @@ pub struct Completion {
     pub seen: Timestamp,
 }
 
-/// Runs `session` to a checkpoint that is set now.
+/// Runs `session` to a checkpoint that is set now, and returns when it is over: that may take as
+/// long as the sync.
+///
+/// `gluster` and `mounts` are of a node of the primary cluster. The caller sees to it that no other
+/// run of the same session goes on meanwhile.
 ///
 /// On every way out the temporary mount is gone and the rollover time is what it was. The session
 /// is stopped where the run came to its end ([`Outcome::Complete`], [`Outcome::TimedOut`],

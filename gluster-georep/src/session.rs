@@ -5,23 +5,34 @@ use std::str::FromStr;
 
 use crate::Error;
 
-/// The other side of a session, as `[user@]host::volume`.
+/// The other side of a session, as `[user@]host::volume`: the form in which gluster takes it, in
+/// which it is shown, and from which it can be parsed.
+///
+/// ```
+/// use gluster_georep::Secondary;
+///
+/// let secondary: Secondary = "geo@dr.example.org::gv2".parse()?;
+/// assert_eq!(secondary, Secondary::new(Some("geo"), "dr.example.org", "gv2")?);
+/// assert_eq!(secondary.to_string(), "geo@dr.example.org::gv2");
+/// assert!("dr.example.org:gv2".parse::<Secondary>().is_err());
+/// # Ok::<(), gluster_georep::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Secondary {
-    /// The user of the ssh connection; `None` is root.
+    /// The user of the ssh connection; `None` is root, whom gluster does not name.
     pub user: Option<String>,
-    /// Host name or address.
+    /// Name or address of a node of the secondary cluster, IPv6 without brackets.
     pub host: String,
-    /// Volume name.
+    /// Name of the secondary volume.
     pub volume: String,
 }
 
 impl Secondary {
-    /// Names a secondary.
+    /// Names a secondary. Whether there is one is not asked.
     ///
     /// # Errors
     /// [`Error::InvalidName`] where a part is empty or could be taken for something else on a
-    /// command line.
+    /// command line: it starts with `-`, holds white space or `/`, or would be read as two parts.
     pub fn new(user: Option<&str>, host: &str, volume: &str) -> Result<Self, Error> {
         if let Some(user) = user {
             check_name("secondary user", user)?;
@@ -64,20 +75,23 @@ impl fmt::Display for Secondary {
     }
 }
 
-/// A geo-replication session: a primary volume and its secondary.
+/// A geo-replication session: a primary volume and its secondary. Shown as
+/// `primary → [user@]host::volume`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Session {
-    /// The primary volume.
+    /// Name of the primary volume.
     pub primary: String,
-    /// The secondary.
+    /// The volume it is copied to.
     pub secondary: Secondary,
 }
 
 impl Session {
-    /// Names a session.
+    /// Names a session. Whether there is one is not asked; [`Gluster::status`] does.
     ///
     /// # Errors
-    /// [`Error::InvalidName`], as [`Secondary::new`].
+    /// [`Error::InvalidName`] where `primary` cannot be a volume's name, as [`Secondary::new`].
+    ///
+    /// [`Gluster::status`]: crate::Gluster::status
     pub fn new(primary: &str, secondary: Secondary) -> Result<Self, Error> {
         check_volume("primary volume", primary)?;
         Ok(Self { primary: primary.to_owned(), secondary })

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{SessionStatus, WorkerStatus};
 
-/// Whether a session runs.
+/// Whether a session runs. In JSON `running`, `paused` or `stopped`, as it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SessionState {
@@ -19,7 +19,8 @@ pub enum SessionState {
 }
 
 impl SessionState {
-    /// The state of a session that gluster shows like this.
+    /// The state of a session that gluster shows like this. It runs where any worker is not at rest,
+    /// and is stopped where it has none.
     pub fn of(status: &SessionStatus) -> Self {
         let mut workers = status.workers.iter().map(|worker| &worker.status);
         if !workers.clone().all(WorkerStatus::is_at_rest) {

@@ -10,16 +10,18 @@ use serde::Deserialize;
 use crate::xml::{self, Answer, Unusable};
 use crate::{CheckpointFlag, Error, Worker, WorkerStatus};
 
-/// A session and its workers.
+/// A session and its workers, as `gluster volume geo-replication … status --xml` shows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionStatus {
-    /// The primary volume.
+    /// Name of the primary volume.
     pub primary: String,
-    /// Gluster's key, `<node uuid>:ssh://[user@]host::volume[:<volume uuid>]`.
+    /// What gluster tells its sessions apart by: `<node uuid>:ssh://[user@]host::volume`, since
+    /// 3.7.12 with `:<volume uuid>` behind it.
     pub key: String,
-    /// The secondary as `[user@]host::volume`.
+    /// The secondary as `[user@]host::volume`, which is not checked: it parses as a
+    /// [`Secondary`](crate::Secondary) where gluster shows a sound one.
     pub secondary: String,
-    /// A worker for each brick of each connected peer.
+    /// A worker for each brick of each connected peer. A brick whose peer is down is not there.
     pub workers: Vec<Worker>,
 }
 
@@ -27,6 +29,9 @@ impl SessionStatus {
     /// Reads the sessions in a status answer of 3.6 and later, in both vocabularies.
     ///
     /// Gluster may list a session in several places; here each stands once, with all its workers.
+    /// For those who run the command themselves, or have recorded it; others use
+    /// [`Gluster::status`](crate::Gluster::status) and
+    /// [`Gluster::sessions`](crate::Gluster::sessions).
     ///
     /// # Errors
     /// [`Error::CutShort`] or [`Error::NotUnderstood`] where this is no such answer,

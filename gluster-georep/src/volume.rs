@@ -13,12 +13,12 @@ use crate::xml::{self, Answer, Unusable};
 /// (`changelog.rollover-time`).
 const DEFAULT_ROLLOVER: Duration = Duration::from_secs(15);
 
-/// A volume, as gluster describes it.
+/// A volume, as `gluster volume info --xml` describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeInfo {
     /// The volume's name.
     pub name: String,
-    /// The volume's UUID.
+    /// The volume's UUID; empty where gluster shows none.
     pub id: String,
     /// Whether it is started.
     pub state: VolumeState,
@@ -28,7 +28,8 @@ pub struct VolumeInfo {
     pub bricks: Vec<Brick>,
     /// The bricks by the data they hold: each set holds data that no other set holds.
     pub sets: Vec<BrickSet>,
-    /// Options that were set, by name.
+    /// Options that were set, by name, such as `changelog.rollover-time`, each with its value in the
+    /// form in which it was given.
     pub options: BTreeMap<String, String>,
 }
 
@@ -50,9 +51,9 @@ pub enum VolumeState {
 pub struct Brick {
     /// Host name or address, IPv6 without brackets.
     pub host: String,
-    /// The directory.
+    /// The directory, absolute.
     pub path: String,
-    /// UUID of the host; not there before 3.5.
+    /// UUID by which the cluster knows the host; `None` before 3.5.
     pub host_uuid: Option<String>,
 }
 
@@ -71,7 +72,9 @@ pub struct BrickSet {
 }
 
 impl VolumeInfo {
-    /// Reads the volumes in an answer of `gluster volume info --xml`, of 3.5 and later.
+    /// Reads the volumes in an answer of `gluster volume info [NAME] --xml`, of 3.5 and later. For
+    /// those who run the command themselves, or have recorded it; others use
+    /// [`Gluster::volume_info`](crate::Gluster::volume_info).
     ///
     /// # Errors
     /// [`Error::CutShort`] or [`Error::NotUnderstood`] where this is no such answer,
@@ -89,15 +92,18 @@ impl VolumeInfo {
         })
     }
 
-    /// How often the bricks close their changelogs.
+    /// How often the bricks close their changelogs: what `changelog.rollover-time` is set to, else
+    /// gluster's default of 15 s.
+    ///
+    /// Gluster takes `90`, `90s`, `90sec`, `2m` and `2min` for a time (10.3). Of a value that is
+    /// none of these the default is assumed.
     pub fn rollover_time(&self) -> Duration {
         let set = self.options.get(ROLLOVER_OPTION).and_then(|value| time(value));
         set.unwrap_or(DEFAULT_ROLLOVER)
     }
 }
 
-/// Gluster takes `90`, `90s`, `90sec`, `2m` and `2min` for a time, and keeps what it was given
-/// (10.3).
+/// Reads a time as gluster keeps it, which is as it was given.
 fn time(value: &str) -> Option<Duration> {
     let value = value.trim();
     let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());

@@ -4,18 +4,23 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-/// The worker that syncs one brick.
+/// The worker that syncs one brick, as the status shows it.
+///
+/// What gluster shows as `N/A`, or not at all, is `None`: of a worker that is not `Active` that is
+/// everything but its place and its status. Times are in whole seconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Worker {
-    /// Host of its brick.
+    /// Host of its brick, as in [`Brick::host`](crate::Brick::host) since 3.7.12. The last versions
+    /// before show the name that the node has for itself.
     pub host: String,
-    /// Directory of its brick.
+    /// Directory of its brick, as in [`Brick::path`](crate::Brick::path).
     pub path: String,
-    /// UUID of the host.
+    /// UUID of the host, as in [`Brick::host_uuid`](crate::Brick::host_uuid).
     pub host_uuid: Option<String>,
     /// What it does.
     pub status: WorkerStatus,
-    /// How it looks for changes: `Hybrid Crawl`, `History Crawl` or `Changelog Crawl`.
+    /// How it looks for changes: `Hybrid Crawl` walks through the whole brick, `History Crawl`
+    /// reads the changelogs from before its start, `Changelog Crawl` those that are closed now.
     pub crawl: Option<String>,
     /// Entry operations (create, rename, remove) it has yet to sync.
     pub entry: Option<u64>,
@@ -23,15 +28,16 @@ pub struct Worker {
     pub data: Option<u64>,
     /// Files whose attributes it has yet to sync.
     pub meta: Option<u64>,
-    /// Files it could not sync.
+    /// Files it could not sync. Counted up over restarts, and never down; see
+    /// [`Baseline`](crate::Baseline).
     pub failures: Option<u64>,
     /// Whether it has reached the checkpoint it speaks of.
     pub checkpoint_completed: CheckpointFlag,
-    /// Of which checkpoint it speaks.
+    /// Of which checkpoint it speaks, which may be an older one than the one that is set.
     pub checkpoint_time: Option<Timestamp>,
-    /// When it reached it.
+    /// When it reached it, by the clock of its node.
     pub checkpoint_completion_time: Option<Timestamp>,
-    /// Changes up to this moment are synced.
+    /// Changes of its brick up to this moment are synced.
     pub last_synced: Option<Timestamp>,
 }
 

@@ -12,14 +12,17 @@ use crate::{Error, SessionState};
 /// The version of the file's shape.
 const VERSION: u32 = 1;
 
-/// What a run wrote down before it changed anything.
+/// What a run wrote down before it changed anything, at [`RunOptions::note`]: a JSON file, for the
+/// next run and for whoever looks after one that was killed.
+///
+/// [`RunOptions::note`]: crate::RunOptions::note
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Note {
     version: u32,
     /// The session, as `primary → [user@]host::volume`.
     pub session: String,
-    /// The process that ran.
+    /// The id of the process that ran.
     pub process: u32,
     /// When it began.
     pub began: Timestamp,
@@ -32,9 +35,9 @@ pub struct Note {
 /// A `changelog.rollover-time` that a run has shortened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShortRollover {
-    /// What the option was set to, if it was.
+    /// What the option was set to before, in gluster's form; `None` where it had its default.
     pub found: Option<String>,
-    /// What the run has set it to.
+    /// What the run has set it to, in seconds.
     pub set: String,
 }
 
@@ -47,7 +50,7 @@ impl Note {
     /// Reads the note that a run has left at `path`, if there is one.
     ///
     /// # Errors
-    /// Where it cannot be read, or is none.
+    /// [`Error::Io`] where it cannot be read, is none, or is of another version of this crate.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
         let text = match fs::read(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
