@@ -139,8 +139,8 @@ impl Gluster {
         self.change(session, &["stop", "force"])
     }
 
-    /// Sets the checkpoint to now, by the clock of this node: `… config checkpoint now`. The session
-    /// may run or be stopped.
+    /// Sets the checkpoint to now, by the clock of this node: `… config checkpoint now`. The
+    /// session may run or be stopped.
     ///
     /// # Errors
     /// Where gluster refuses.

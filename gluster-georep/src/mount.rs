@@ -68,8 +68,8 @@ pub struct ClientMount<'a> {
 }
 
 impl<'a> ClientMount<'a> {
-    /// Mounts `volume` of `server`, which may be `localhost` on a node of its cluster. Takes a second
-    /// or two, and 60 s at most.
+    /// Mounts `volume` of `server`, which may be `localhost` on a node of its cluster. Takes a
+    /// second or two, and 60 s at most.
     ///
     /// # Errors
     /// [`Error::Mount`] where that fails, with the last lines of the client's log; then nothing is
@@ -166,8 +166,8 @@ impl<'a> ClientMount<'a> {
     /// long.
     ///
     /// # Errors
-    /// [`Error::Io`] where the work fails, hangs, or is left behind. `tried` says what it was, as in
-    /// "cannot `tried` `/mnt`".
+    /// [`Error::Io`] where the work fails, hangs, or is left behind. `tried` says what it was, as
+    /// in "cannot `tried` `/mnt`".
     pub fn work<T: Send + 'static>(
         &self,
         tried: &'static str,

@@ -63,7 +63,7 @@ impl Mount {
     }
 
     /// Where `path` lies within `volume`, relative to the volume's root; `None` where this is not
-    /// a GlusterFS mount of that volume, or `path` is not below it. Symbolic links are not followed.
+    /// a GlusterFS mount of that volume, or `path` is not below it. No symbolic link is followed.
     pub fn path_in_volume(&self, volume: &str, path: &Path) -> Option<PathBuf> {
         if !self.is_glusterfs() {
             return None;

@@ -26,7 +26,7 @@ const LIVELY_FOR: Duration = Duration::from_secs(20);
 /// How much longer than two rollovers a changelog may take from being closed to being synced.
 const SYNC_TAKES: Duration = Duration::from_secs(5);
 
-/// What to do until the next check. Nobody has to do it: who only watches waits where he might help.
+/// What to do until the next check. Nobody has to: who only watches waits where a run would help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Advice {
     /// Wait this long.
@@ -67,7 +67,8 @@ impl fmt::Display for Hopeless {
     }
 }
 
-/// The state of waiting for one checkpoint. It looks at no clock: whoever waits says what time it is.
+/// The state of waiting for one checkpoint. It looks at no clock: whoever waits says what time it
+/// is.
 #[derive(Debug, Clone)]
 pub struct Patience {
     longest_wait: Duration,

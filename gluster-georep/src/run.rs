@@ -33,7 +33,8 @@ pub struct RunOptions {
     /// and what has to be put back is put back after that.
     pub timeout: Option<Duration>,
     /// Shorten the volume's `changelog.rollover-time` to this for the run, and put it back: a run
-    /// need not wait for the changelogs then. Whole seconds; not used where the volume's own is as short. By default it is left alone.
+    /// need not wait for the changelogs then. Whole seconds; not used where the volume's own is as
+    /// short. By default it is left alone.
     pub rollover: Option<Duration>,
     /// Leave the session as it was found also where the run came to its end.
     pub restore_session: bool,

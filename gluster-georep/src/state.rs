@@ -19,8 +19,8 @@ pub enum SessionState {
 }
 
 impl SessionState {
-    /// The state of a session that gluster shows like this. It runs where any worker is not at rest,
-    /// and is stopped where it has none.
+    /// The state of a session that gluster shows like this. It runs where any worker is not at
+    /// rest, and is stopped where it has no worker.
     pub fn of(status: &SessionStatus) -> Self {
         let mut workers = status.workers.iter().map(|worker| &worker.status);
         if !workers.clone().all(WorkerStatus::is_at_rest) {

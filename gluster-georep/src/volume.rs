@@ -28,8 +28,8 @@ pub struct VolumeInfo {
     pub bricks: Vec<Brick>,
     /// The bricks by the data they hold: each set holds data that no other set holds.
     pub sets: Vec<BrickSet>,
-    /// Options that were set, by name, such as `changelog.rollover-time`, each with its value in the
-    /// form in which it was given.
+    /// Options that were set, by name, such as `changelog.rollover-time`, each with its value as it
+    /// was given.
     pub options: BTreeMap<String, String>,
 }
 
