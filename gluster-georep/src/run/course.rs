@@ -122,8 +122,9 @@ impl Run<'_> {
             None => (found, found),
             Some(short) => (self.shorten_rollover(volume, short)?, Duration::ZERO),
         };
-        let settling =
-            (closed_within + CHANGELOG_SETTLES).saturating_sub(CHANGELOGS_ARE_READ_AFTER);
+        let settling = closed_within
+            .saturating_add(CHANGELOG_SETTLES)
+            .saturating_sub(CHANGELOGS_ARE_READ_AFTER);
         if !settling.is_zero() {
             self.tell(&Event::Settling(settling));
         }
