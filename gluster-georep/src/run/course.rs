@@ -17,13 +17,14 @@ use crate::{
 /// A changelog is on disk a moment after it is closed.
 const CHANGELOG_SETTLES: Duration = Duration::from_millis(500);
 
-/// What a worker takes at least from the start until it looks which changelogs there are: it logs in,
-/// mounts both volumes, and its registration with the brick alone takes this long (10.3).
-const CHANGELOGS_ARE_READ_AFTER: Duration = Duration::from_secs(2);
+/// What a worker takes at least from the start until it looks which changelogs there are: it logs in
+/// to the secondary, and then waits 1 s for its mount and 2 s for the brick, however fast both are
+/// (10.3).
+const CHANGELOGS_ARE_READ_AFTER: Duration = Duration::from_secs(3);
 
-/// No worker is at its checkpoint sooner after a start (4 s where nothing else runs, 10.3), and a
-/// node that is asked meanwhile is slower to start them.
-const WORKERS_START_WITHIN: Duration = Duration::from_secs(2);
+/// No worker is at its checkpoint sooner after a start, and a node that is asked meanwhile is slower
+/// to start them.
+const WORKERS_START_WITHIN: Duration = Duration::from_secs(4);
 
 /// How long after a check others get the volume's lock, however long the check took.
 const LOCK_IS_FREE_FOR: Duration = Duration::from_millis(500);
@@ -66,11 +67,11 @@ impl Run<'_> {
         self.tell(&Event::Stopped);
 
         self.retry(|run| run.gluster.set_checkpoint_now(run.session))?;
-        self.nudge(Some(Timestamp::now()))?;
-        let (rollover, start_at) = self.close_changelogs(volume)?;
         let checkpoint = self.retry(|run| run.gluster.checkpoint(run.session))?;
         self.checkpoint = Some(checkpoint);
         self.tell(&Event::CheckpointSet(checkpoint));
+        self.nudge(Some(checkpoint))?;
+        let (rollover, start_at) = self.close_changelogs(volume)?;
         self.wait_until(start_at)?;
 
         self.start()?;
