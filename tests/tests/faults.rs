@@ -18,8 +18,8 @@ const TESTS: &[(&str, fn())] = &[
     ("the_secondary_is_cut_off_for_a_while", secondary_away),
     ("the_secondary_is_cut_off_for_good", secondary_gone),
     ("a_worker_is_stuck_in_its_crawl", worker_stuck),
-    ("somebody_pauses_the_session", paused),
-    ("somebody_stops_the_session", stopped),
+    ("somebody_pauses_the_session", || taken_away("pause")),
+    ("somebody_stops_the_session", || taken_away("stop")),
     ("a_second_run_says_who_runs_and_changes_nothing", second_run),
     ("rsync_fails", rsync_fails),
     ("sigint_at_every_step_puts_the_session_back", || signals("INT")),
@@ -210,20 +210,12 @@ fn worker_stuck() {
     run.ends(0);
 }
 
-fn paused() {
+/// What somebody else has stopped or paused is not started again.
+fn taken_away(command: &str) {
     heal();
     let mut run = Schedule::start(&["--rollover", "2", "--timeout", "1"]);
     run.reaches(FIRST_CHECK);
-    geo_replication(&["pause"]);
-    run.ends(1);
-    run.has_told("the session was stopped or paused");
-}
-
-fn stopped() {
-    heal();
-    let mut run = Schedule::start(&["--rollover", "2", "--timeout", "1"]);
-    run.reaches(FIRST_CHECK);
-    geo_replication(&["stop"]);
+    geo_replication(&[command]);
     run.ends(1);
     run.has_told("the session was stopped or paused");
 }

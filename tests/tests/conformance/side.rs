@@ -32,8 +32,8 @@ pub fn script(scenario: &Scenario, original: &Original) -> String {
     let world = World::new(&scenario.world);
     let script = original.script.to_str().expect("a plain path");
     let python = original.python.to_str().expect("a plain path");
-    // Whoever runs this in the background has SIGINT ignored, and Python keeps it so.
-    let own = ["--default-signal=INT", python, script];
+    // A shell ignores SIGINT for what it runs in the background, nohup SIGHUP, and Python keeps it so.
+    let own = ["--default-signal=HUP,INT,TERM", python, script];
     let command = world.command(Path::new("/usr/bin/env"), &[&own, &scenario.args[..]].concat());
     play(scenario, &world, command)
 }
