@@ -30,6 +30,8 @@ fuzz_target!(|input: &[u8]| -> Corpus {
     // Recorded answers end with a newline, and are whole without it.
     let Some((&choice, answer)) = input.split_last() else { return Corpus::Reject };
     let programs = &*PROGRAMS;
+    // Never overwritten: then ext4 would put each on the disk.
+    let _ = fs::remove_file(programs.answer());
     fs::write(programs.answer(), answer).expect("a file in a temporary directory");
     let [fails, on_stderr] = [choice >> 6 & 1, choice >> 7].map(usize::from);
     let gluster = &programs.gluster[fails][on_stderr];
