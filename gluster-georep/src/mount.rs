@@ -1,5 +1,6 @@
 //! A volume mounted for a moment.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -22,6 +23,12 @@ const STOP_CHECKED_EVERY: Duration = Duration::from_millis(50);
 
 /// The client's log, beside the mount point.
 const LOG_FILE: &str = "client.log";
+
+/// How the directories of mounts are called, before what tells them apart.
+const DIRECTORY_PREFIX: &str = "georep-mount-";
+
+/// The mount point, in such a directory.
+const MOUNT_POINT: &str = "volume";
 
 /// How many lines of a client's log stand in an error: the last, where the reason is.
 const SHOWN_LINES: usize = 3;
@@ -58,6 +65,8 @@ impl MountTools {
 /// A volume mounted by GlusterFS's own client in a temporary directory. Both are gone when this is
 /// dropped; [`ClientMount::unmount`] says whether that worked. Never is anything in the volume
 /// removed with them.
+///
+/// What a process that was killed has left mounted, [`ClientMount::clear_left_behind`] takes down.
 #[derive(Debug)]
 pub struct ClientMount<'a> {
     tools: &'a MountTools,
@@ -65,6 +74,8 @@ pub struct ClientMount<'a> {
     directory: PathBuf,
     mount_point: PathBuf,
     mounted: bool,
+    /// Locks the directory, as long as this process lives: what is not locked was left behind.
+    _lock: File,
 }
 
 impl<'a> ClientMount<'a> {
@@ -117,12 +128,16 @@ impl<'a> ClientMount<'a> {
         };
         // As the mount table shows it, which knows no symbolic links.
         let directory = fs::canonicalize(&tools.directory)
-            .and_then(|parent| tempfile::Builder::new().prefix("georep-mount-").tempdir_in(parent))
+            .and_then(|parent| tempfile::Builder::new().prefix(DIRECTORY_PREFIX).tempdir_in(parent))
             // Kept: to drop a `TempDir` would remove all it holds, and that may be a volume.
             .map(TempDir::keep)
             .map_err(|e| failed(&tools.directory, e))?;
-        let mount_point = directory.join("volume");
-        let mount = Self { tools, directory, mount_point, mounted: false };
+        // Before there is a mount point in it, so that nobody takes it for left behind.
+        let lock = File::open(&directory)
+            .and_then(|lock| lock.lock().map(|()| lock))
+            .map_err(|e| failed(&directory, e))?;
+        let mount_point = directory.join(MOUNT_POINT);
+        let mount = Self { tools, directory, mount_point, mounted: false, _lock: lock };
         fs::create_dir(&mount.mount_point).map_err(|e| failed(&mount.directory, e))?;
         Ok(mount)
     }
@@ -243,6 +258,8 @@ impl Drop for ClientMount<'_> {
         let _ = self.take_down();
     }
 }
+
+mod left_behind;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! What a run tells its caller while it goes on.
 
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,6 +13,8 @@ use crate::{Error, Note, SessionState, SessionStatus, Verdict};
 pub enum Event<'a> {
     /// A run before this one was killed, and left this note. What it had changed is put back now.
     FoundNote(&'a Note),
+    /// A run before this one was killed, and left a volume mounted here. It no longer is.
+    FoundMount(&'a Path),
     /// The session exists, and was in this state before this run, or before one that was killed.
     /// Nothing has been changed yet.
     Found(SessionState),

@@ -74,6 +74,10 @@ impl Observer for Teller<'_> {
                     note.process
                 ),
             ),
+            Event::FoundMount(path) => say.warn(
+                "session",
+                format_args!("unmounted {}, which a killed run had left", path.display()),
+            ),
             Event::Found(SessionState::Running) => say.step("session", "running; stopping it"),
             Event::CheckpointSet(time) => say.step("checkpoint", format_args!("set to {time}")),
             Event::Settling(time) => say.step(

@@ -18,6 +18,9 @@ impl Observer for Script {
     fn event(&mut self, event: &Event<'_>) {
         match event {
             Event::FoundNote(note) => warn(killed_line(note)),
+            Event::FoundMount(path) => {
+                warn(format!("Unmounted {}, which a killed run had left", path.display()));
+            }
             Event::Found(state) => ok(format!("Geo-replication session was {state}")),
             Event::Stopped => ok("Stopped Geo-replication"),
             Event::CheckpointSet(_) => ok("Set Checkpoint"),

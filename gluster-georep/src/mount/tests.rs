@@ -96,3 +96,38 @@ fn what_is_still_in_the_directory_is_never_removed() {
     assert!(matches!(mount.unmount(), Err(Error::Io { .. })));
     assert_eq!(fs::read(&image).unwrap(), b"data");
 }
+
+#[test]
+fn what_a_killed_process_has_left_mounted_is_cleared() {
+    let world = World::new("touch FLAG", "rm FLAG");
+    let mut mount = ClientMount::read_write(&world.tools, "p1", "gv1").unwrap();
+    let mount_point = mount.path().to_owned();
+    // As the system leaves it after a SIGKILL: no lock, and all else as it was. Unlocked by hand, as
+    // what another test forks may hold it for a moment.
+    mount._lock.unlock().unwrap();
+    mount.mounted = false;
+    mount.directory = PathBuf::new();
+    drop(mount);
+    assert_eq!((world.left(), world.calls("umount").len()), (1, 0));
+
+    assert_eq!(ClientMount::clear_left_behind(&world.tools).unwrap(), [mount_point]);
+    assert_eq!((world.left(), world.calls("umount").len()), (0, 1));
+}
+
+#[test]
+fn mounts_of_the_living_and_of_others_are_not_cleared() {
+    let world = World::new("touch FLAG", "rm FLAG");
+    let mount = ClientMount::read_write(&world.tools, "p1", "gv1").unwrap();
+    let elsewhere = world.directory.path().join("elsewhere");
+    fs::create_dir_all(elsewhere.join(MOUNT_POINT)).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, world.tools.directory.join("georep-mount-link"))
+        .unwrap();
+    fs::create_dir_all(world.tools.directory.join("other/volume")).unwrap();
+    fs::create_dir(world.tools.directory.join("georep-mount-new")).unwrap();
+
+    assert!(ClientMount::clear_left_behind(&world.tools).unwrap().is_empty());
+    assert!(mount.path().is_dir() && elsewhere.join(MOUNT_POINT).is_dir());
+    assert_eq!(world.left(), 4);
+    drop(mount);
+    assert_eq!((world.left(), world.calls("umount").len()), (3, 1));
+}

@@ -36,6 +36,7 @@ impl Run<'_> {
     /// Looks at what is there, and puts back what a killed run has left. Changes nothing else.
     pub(super) fn look(&mut self) -> Result<VolumeInfo, End> {
         let killed = self.options.note.as_deref().map(Note::read).transpose()?.flatten();
+        self.clear_mounts();
         let mut volume = self.retry(|run| run.gluster.started_volume(&run.session.primary))?;
         let status = self.retry(|run| run.gluster.status(run.session))?;
         if let Some(note) = &killed {
@@ -47,6 +48,15 @@ impl Run<'_> {
         self.before = killed.map_or(self.now, |note| note.before);
         self.tell(&Event::Found(self.before));
         Ok(volume)
+    }
+
+    /// A mount that cannot be taken down is no reason not to run.
+    fn clear_mounts(&mut self) {
+        let mounts = self.mounts.clone();
+        match ClientMount::clear_left_behind(&mounts) {
+            Ok(cleared) => cleared.iter().for_each(|path| self.tell(&Event::FoundMount(path))),
+            Err(error) => self.tell(&Event::Retrying(&error)),
+        }
     }
 
     /// An option that somebody has changed since is left alone.
