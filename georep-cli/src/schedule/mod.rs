@@ -83,11 +83,15 @@ impl Observer for Teller<'_> {
     fn event(&mut self, event: &Event<'_>) {
         self.script.event(event);
         if let Event::Found(_) = event {
-            let canary = Canary::write(self.mounts, self.session, &self.stop);
-            if canary.is_err() {
-                self.stop.request();
+            match Canary::write(self.mounts, self.session, &self.stop) {
+                // That it was cut off is no failure; the run ends as any that is interrupted.
+                Err(_) if self.stop.is_requested() => {}
+                Err(error) => {
+                    self.stop.request();
+                    self.canary = Some(Err(error));
+                }
+                Ok(canary) => self.canary = Some(Ok(canary)),
             }
-            self.canary = Some(canary);
         }
     }
 }
