@@ -1,5 +1,7 @@
 //! A volume mounted for a moment.
 
+mod left_behind;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -258,8 +260,6 @@ impl Drop for ClientMount<'_> {
         let _ = self.take_down();
     }
 }
-
-mod left_behind;
 
 #[cfg(test)]
 mod tests;

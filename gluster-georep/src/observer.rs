@@ -15,6 +15,9 @@ pub enum Event<'a> {
     FoundNote(&'a Note),
     /// A run before this one was killed, and left a volume mounted here. It no longer is.
     FoundMount(&'a Path),
+    /// What a run before this one may have left mounted could not be taken down. The run can do
+    /// without, and does not try it again.
+    MountStays(&'a Error),
     /// The session exists, and was in this state before this run, or before one that was killed.
     /// Nothing has been changed yet.
     Found(SessionState),

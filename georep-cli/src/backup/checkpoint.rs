@@ -78,6 +78,7 @@ impl Observer for Teller<'_> {
                 "session",
                 format_args!("unmounted {}, which a killed run had left", path.display()),
             ),
+            Event::MountStays(error) => say.warn("session", error),
             Event::Found(SessionState::Running) => say.step("session", "running; stopping it"),
             Event::CheckpointSet(time) => say.step("checkpoint", format_args!("set to {time}")),
             Event::Settling(time) => say.step(

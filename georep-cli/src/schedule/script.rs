@@ -21,6 +21,7 @@ impl Observer for Script {
             Event::FoundMount(path) => {
                 warn(format!("Unmounted {}, which a killed run had left", path.display()));
             }
+            Event::MountStays(error) => warn(error),
             Event::Found(state) => ok(format!("Geo-replication session was {state}")),
             Event::Stopped => ok("Stopped Geo-replication"),
             Event::CheckpointSet(_) => ok("Set Checkpoint"),

@@ -10,21 +10,14 @@ use crate::Error;
 
 impl<'a> ClientMount<'a> {
     /// Takes down the mounts in [`MountTools::directory`] whose process has ended without doing so.
-    /// Returns their mount points. Mounts of processes that live are left alone, and so is what is
-    /// not this user's.
+    /// Returns the mount point of each, or why it is still there. Mounts of processes that live are
+    /// left alone, and so is what is not this user's.
     ///
     /// # Errors
-    /// Where one cannot be unmounted; the others are, all the same.
-    pub fn clear_left_behind(tools: &'a MountTools) -> Result<Vec<PathBuf>, Error> {
-        let mut cleared = Vec::new();
-        let mut result = Ok(());
-        for mut mount in Self::left_behind(tools)? {
-            match mount.take_down() {
-                Ok(()) => cleared.push(mount.mount_point.clone()),
-                Err(error) => result = result.and(Err(error)),
-            }
-        }
-        result.map(|()| cleared)
+    /// Where the directory cannot be read.
+    pub fn clear_left_behind(tools: &'a MountTools) -> Result<Vec<Result<PathBuf, Error>>, Error> {
+        let clear = |mut mount: Self| mount.take_down().map(|()| mount.mount_point.clone());
+        Ok(Self::left_behind(tools)?.into_iter().map(clear).collect())
     }
 
     fn left_behind(tools: &'a MountTools) -> Result<Vec<Self>, Error> {

@@ -97,20 +97,37 @@ fn what_is_still_in_the_directory_is_never_removed() {
     assert_eq!(fs::read(&image).unwrap(), b"data");
 }
 
-#[test]
-fn what_a_killed_process_has_left_mounted_is_cleared() {
-    let world = World::new("touch FLAG", "rm FLAG");
+/// Mounts a volume, and leaves it as the system does after a SIGKILL: no lock, and all else as it was.
+fn left_by_a_killed_process(world: &World) -> PathBuf {
     let mut mount = ClientMount::read_write(&world.tools, "p1", "gv1").unwrap();
     let mount_point = mount.path().to_owned();
-    // As the system leaves it after a SIGKILL: no lock, and all else as it was. Unlocked by hand, as
-    // what another test forks may hold it for a moment.
+    // Unlocked by hand, as what another test forks may hold it for a moment.
     mount._lock.unlock().unwrap();
     mount.mounted = false;
     mount.directory = PathBuf::new();
-    drop(mount);
+    mount_point
+}
+
+#[test]
+fn a_mount_that_cannot_be_cleared_is_told_and_stays() {
+    let world = World::new("touch FLAG", "exit 1");
+    let mount_point = left_by_a_killed_process(&world);
+    let image = mount_point.join("image");
+    fs::write(&image, b"data").unwrap();
+    let cleared = ClientMount::clear_left_behind(&world.tools).unwrap();
+    let [Err(error)] = cleared.as_slice() else { panic!("{cleared:?}") };
+    assert!(error.to_string().contains(&mount_point.display().to_string()), "{error}");
+    assert_eq!(fs::read(&image).unwrap(), b"data");
+}
+
+#[test]
+fn what_a_killed_process_has_left_mounted_is_cleared() {
+    let world = World::new("touch FLAG", "rm FLAG");
+    let mount_point = left_by_a_killed_process(&world);
     assert_eq!((world.left(), world.calls("umount").len()), (1, 0));
 
-    assert_eq!(ClientMount::clear_left_behind(&world.tools).unwrap(), [mount_point]);
+    let cleared = ClientMount::clear_left_behind(&world.tools).unwrap();
+    assert_eq!(cleared.into_iter().map(Result::unwrap).collect::<Vec<_>>(), [mount_point]);
     assert_eq!((world.left(), world.calls("umount").len()), (0, 1));
 }
 

@@ -52,10 +52,13 @@ impl Run<'_> {
 
     /// A mount that cannot be taken down is no reason not to run.
     fn clear_mounts(&mut self) {
-        let mounts = self.mounts.clone();
-        match ClientMount::clear_left_behind(&mounts) {
-            Ok(cleared) => cleared.iter().for_each(|path| self.tell(&Event::FoundMount(path))),
-            Err(error) => self.tell(&Event::Retrying(&error)),
+        let mounts =
+            ClientMount::clear_left_behind(&self.mounts).unwrap_or_else(|error| vec![Err(error)]);
+        for mount in mounts {
+            match mount {
+                Ok(path) => self.tell(&Event::FoundMount(&path)),
+                Err(error) => self.tell(&Event::MountStays(&error)),
+            }
         }
     }
 
