@@ -122,6 +122,12 @@ pub fn last_record() -> String {
     shell("p1", "tac /var/log/vm1-console.log | grep -m1 -ao 'ACK [0-9]*' | cut -d' ' -f2")
 }
 
+/// How many options of the volume shorten its rollover time: `0` or `1`.
+#[track_caller]
+pub fn rollover_options() -> String {
+    shell("p1", "gluster volume info gv1 | grep -c rollover || true")
+}
+
 /// The testbed as every run must leave it: the VM runs on its own images, no block job and no
 /// overlay, nothing mounted but the pool, no temporary directory, no volume option.
 #[track_caller]
@@ -140,5 +146,5 @@ pub fn assert_as_before() {
         shell("p1", "find /tmp /run /var/tmp -name 'georep-mount*' 2>/dev/null || true"),
         ""
     );
-    assert_eq!(shell("p1", "gluster volume info gv1 | grep -c rollover || true"), "0");
+    assert_eq!(rollover_options(), "0");
 }

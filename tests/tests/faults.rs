@@ -7,7 +7,8 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStderr, ExitCode};
 
 use georep_tests::testbed::{
-    assert_as_before, georep, is_up, on, run_all, shell, start_georep, text, wait_for,
+    assert_as_before, georep, is_up, on, rollover_options, run_all, shell, start_georep, text,
+    wait_for,
 };
 
 const TESTS: &[(&str, fn())] = &[
@@ -269,10 +270,6 @@ fn signals(signal: &str) {
     run.ends(1);
     run.has_told("nobody has looked at the secondary");
     assert_eq!(state(), "stopped");
-}
-
-fn rollover_options() -> String {
-    shell("p1", "gluster volume info gv1 | grep -c rollover || true")
 }
 
 fn killed() {
