@@ -5,7 +5,8 @@ gluster_in() { local node=$1; shift; in_node "$node" gluster --mode=script "$@";
 
 volume_info() { gluster_in "$1" volume info "$2" 2>/dev/null; }
 
-# A small shard size, so that small images are many files, as big ones are in earnest.
+# A small shard size, so that small images are many files, as big ones are in earnest. GEOREP_TESTBED_ROLLOVER is the
+# primary's changelog.rollover-time in seconds, else it has its default; it is set before there are changelogs to lose by it.
 start_volume() {
     local node=$1 volume=$2
     shift 2
@@ -14,6 +15,9 @@ start_volume() {
     gluster_in "$node" volume create "$volume" "$@" force >&2
     gluster_in "$node" volume set "$volume" features.shard on >&2
     gluster_in "$node" volume set "$volume" features.shard-block-size 4MB >&2
+    if [[ $volume == "$PRIMARY" && -n ${GEOREP_TESTBED_ROLLOVER:-} ]]; then
+        gluster_in "$node" volume set "$volume" changelog.rollover-time "$GEOREP_TESTBED_ROLLOVER" >&2
+    fi
     gluster_in "$node" volume start "$volume" >&2
 }
 

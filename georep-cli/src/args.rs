@@ -72,7 +72,7 @@ pub(crate) struct ScheduleArgs {
     /// Do not colour the output
     #[arg(long)]
     pub no_color: bool,
-    /// Shorten changelog.rollover-time to this for the run, and put it back
+    /// Where changelog.rollover-time is longer than this, have the bricks close their changelogs
     #[arg(long, value_name = "SEC")]
     pub rollover: Option<u64>,
 
@@ -157,7 +157,7 @@ pub(crate) struct BackupArgs {
     /// Give up waiting for the checkpoint after this many minutes; 0 waits on
     #[arg(long, value_name = "MIN", default_value_t = 0)]
     pub timeout: u64,
-    /// Shorten changelog.rollover-time to this for the run, and put it back
+    /// Where changelog.rollover-time is longer than this, have the bricks close their changelogs
     #[arg(long, value_name = "SEC")]
     pub rollover: Option<u64>,
     /// How thoroughly what arrived is compared

@@ -8,6 +8,9 @@ use anstyle::{AnsiColor, Style};
 const DIM: Style = Style::new().dimmed();
 const WARN: Style = AnsiColor::Yellow.on_default();
 
+/// Why a run waits for the bricks in spite of `--rollover`.
+pub(crate) const TURNS_UNKNOWN: &str = "when the bricks close their changelogs is not known; waiting for them, as --rollover could lose one";
+
 /// Tells what a run does.
 #[derive(Debug)]
 pub(crate) struct Say {

@@ -27,8 +27,12 @@ pub enum Event<'a> {
     CheckpointSet(Timestamp),
     /// A change was made on every brick, so that workers that rest move on.
     Nudged,
-    /// Waiting so long for the bricks to close their changelogs. Not told with a shortened rollover
-    /// time, with which they do at once.
+    /// The bricks were not told to close their changelogs, as [`RunOptions::rollover`] asks for: it
+    /// is not known when they do by themselves, and a changelog could be lost.
+    ///
+    /// [`RunOptions::rollover`]: crate::RunOptions::rollover
+    TurnsUnknown,
+    /// Waiting so long for the bricks to close their changelogs by themselves.
     Settling(Duration),
     /// The session was started.
     Started,

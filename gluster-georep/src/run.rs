@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tool_command::Stop;
 
+use crate::turns::Turns;
 use crate::{
     Baseline, BrickSet, Error, Event, Gluster, Hopeless, MountTools, Observer, Session,
     SessionState, Verdict,
@@ -21,7 +22,7 @@ mod course;
 mod note;
 mod pace;
 
-pub use note::{Note, ShortRollover};
+pub use note::{ChangedRollover, Note};
 
 /// What can be asked of a run. The default asks for nothing beyond the checkpoint.
 #[derive(Debug, Clone)]
@@ -32,16 +33,18 @@ pub struct RunOptions {
     /// Give up so long after the run began; by default never. A command that runs then is killed,
     /// and what has to be put back is put back after that.
     pub timeout: Option<Duration>,
-    /// Shorten the volume's `changelog.rollover-time` to this for the run, and put it back: a run
-    /// need not wait for the changelogs then. Whole seconds; not used where the volume's own is as
-    /// short. By default it is left alone.
+    /// Where the volume's `changelog.rollover-time` is longer than this, do not wait for the bricks
+    /// to close their changelogs, but have them do so: the option is changed, and put back moments
+    /// later. That is done in a second in which no brick closes its changelog by itself, as then
+    /// GlusterFS loses one of the two; where no such second is known the run waits all the same
+    /// ([`Event::TurnsUnknown`]). By default the option is left alone.
     pub rollover: Option<Duration>,
     /// Leave the session as it was found also where the run came to its end.
     pub restore_session: bool,
     /// Where to write down what is to be put back, for the run after one that is killed. One file
     /// a session, on a file system that is kept over a boot; missing directories are made, and the
-    /// file is removed when all is put back. Without it a shortened rollover time outlives a run
-    /// that is killed.
+    /// file is removed when all is put back. Without it a changed rollover time outlives a run that
+    /// is killed.
     pub note: Option<PathBuf>,
     /// Ends the run when it is requested, within a second.
     pub stop: Stop,
@@ -143,6 +146,7 @@ pub fn run_to_checkpoint(
         is_certain: true,
         sets: Vec::new(),
         note: None,
+        turns: None,
         baseline: Baseline::default(),
         checkpoint: None,
         verdict: None,
@@ -189,6 +193,8 @@ struct Run<'a> {
     sets: Vec<BrickSet>,
     /// What is to be put back, once this run has begun to change things.
     note: Option<Note>,
+    /// When the bricks close their changelogs by themselves, where that is known.
+    turns: Option<Turns>,
     baseline: Baseline,
     checkpoint: Option<Timestamp>,
     verdict: Option<Verdict>,

@@ -137,7 +137,8 @@ impl Fault {
 }
 
 impl Scenario {
-    /// A healthy 2×2 volume: two replica sets, the first brick of each active.
+    /// A healthy 2×2 volume: two replica sets, the first brick of each active. The bricks close
+    /// their changelogs every second, so that runs are short.
     pub fn healthy() -> Self {
         Self {
             bricks: ["p1:/b/1", "p2:/b/2", "p1:/b/3", "p2:/b/4"].map(str::to_owned).to_vec(),
@@ -146,7 +147,7 @@ impl Scenario {
             old_words: false,
             tiered: false,
             runs_before: true,
-            options: BTreeMap::new(),
+            options: [("changelog.rollover-time".to_owned(), "1".to_owned())].into(),
             polls: vec![vec![Row::reached(0), Row::passive(1), Row::reached(2), Row::passive(3)]],
             copies_nothing: false,
             faults: Vec::new(),

@@ -5,9 +5,10 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStderr, ExitCode};
+use std::time::Duration;
 
 use georep_tests::testbed::{
-    assert_as_before, georep, is_up, on, rollover_options, run_all, shell, start_georep, text,
+    assert_as_before, georep, is_up, on, rollover_option, run_all, shell, start_georep, text,
     wait_for,
 };
 
@@ -26,6 +27,7 @@ const TESTS: &[(&str, fn())] = &[
     ("sigint_at_every_step_puts_the_session_back", || signals("INT")),
     ("sigterm_at_every_step_puts_the_session_back", || signals("TERM")),
     ("what_a_killed_run_has_left_the_next_one_puts_back", killed),
+    ("a_volume_option_too", killed_with_the_option_changed),
 ];
 
 const STOPPED: &str = "Stopped Geo-replication";
@@ -50,6 +52,8 @@ struct Schedule {
     stderr: BufReader<ChildStderr>,
     told: String,
     digest: String,
+    /// What the volume's rollover time is set to, and has to be afterwards.
+    rollover: String,
 }
 
 impl Schedule {
@@ -59,7 +63,7 @@ impl Schedule {
         let schedule = ["schedule", "gv1", "dr", "gv2", "--no-color", "--interval", "2"];
         let mut child = start_georep(&[&schedule, more].concat());
         let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
-        Self { child, stderr, told: String::new(), digest }
+        Self { child, stderr, told: String::new(), digest, rollover: rollover_option() }
     }
 
     /// Waits until it has told a line with `words`.
@@ -78,6 +82,7 @@ impl Schedule {
         let status = self.child.wait().expect("a child");
         assert_eq!(status.code(), Some(exit), "{}", self.told);
         assert_nothing_left();
+        assert_eq!(rollover_option(), self.rollover);
         if exit == 0 {
             assert_eq!(digest_on_dr(), self.digest, "{}", self.told);
         }
@@ -97,7 +102,7 @@ fn digest_on_dr() -> String {
     shell("dr", &line)
 }
 
-/// No mount, no directory, no lock, no note, no volume option.
+/// No mount, no directory, no lock, no note.
 #[track_caller]
 fn assert_nothing_left() {
     assert_as_before();
@@ -170,7 +175,7 @@ fn node_killed_and_back() {
 fn node_down() {
     heal();
     kill_p2();
-    let mut run = Schedule::start(&["--rollover", "2"]);
+    let mut run = Schedule::start(&[]);
     run.ends(0);
     run.has_told("Offline: ['p2:/bricks/a', 'p2:/bricks/b']");
     revive_p2();
@@ -186,7 +191,7 @@ fn glusterd_restarted() {
 
 fn secondary_away() {
     heal();
-    let mut run = Schedule::start(&["--rollover", "2"]);
+    let mut run = Schedule::start(&[]);
     run.reaches(STARTED);
     shell("dr", "ip link set eth0 down; sleep 20; ip link set eth0 up");
     run.ends(0);
@@ -194,7 +199,7 @@ fn secondary_away() {
 
 fn secondary_gone() {
     heal();
-    let mut run = Schedule::start(&["--rollover", "2", "--timeout", "1"]);
+    let mut run = Schedule::start(&["--timeout", "1"]);
     run.reaches(STARTED);
     shell("dr", "ip link set eth0 down");
     run.ends(1);
@@ -204,7 +209,7 @@ fn secondary_gone() {
 
 fn worker_stuck() {
     heal();
-    let mut run = Schedule::start(&["--rollover", "2"]);
+    let mut run = Schedule::start(&[]);
     run.reaches(STARTED);
     wait_for("workers", || !shell("p1", "pgrep -f '[g]syncd.* worker ' || true").is_empty());
     shell("p1", "pkill -STOP -f '[g]syncd.* worker '");
@@ -214,7 +219,7 @@ fn worker_stuck() {
 /// What somebody else has stopped or paused is not started again.
 fn taken_away(command: &str) {
     heal();
-    let mut run = Schedule::start(&["--rollover", "2", "--timeout", "1"]);
+    let mut run = Schedule::start(&["--timeout", "1"]);
     run.reaches(FIRST_CHECK);
     geo_replication(&[command]);
     run.ends(1);
@@ -223,7 +228,7 @@ fn taken_away(command: &str) {
 
 fn second_run() {
     heal();
-    let mut first = Schedule::start(&["--rollover", "2"]);
+    let mut first = Schedule::start(&[]);
     first.reaches(SET);
     let second = georep(&["schedule", "gv1", "dr", "gv2"]);
     assert_eq!(second.status.code(), Some(255), "{}", text(&second));
@@ -241,7 +246,7 @@ fn rsync_fails() {
                      printf '#!/bin/sh\\nexit 12\\n' >/usr/bin/rsync; chmod +x /usr/bin/rsync",
         );
     }
-    let mut run = Schedule::start(&["--rollover", "2", "--timeout", "1"]);
+    let mut run = Schedule::start(&["--timeout", "1"]);
     run.ends(1);
     for node in ["p1", "p2"] {
         shell(node, "mv /usr/bin/rsync.own /usr/bin/rsync");
@@ -254,7 +259,7 @@ fn signals(signal: &str) {
     heal();
     geo_replication(&["start"]);
     for step in ["", STOPPED, SET, STARTED, FIRST_CHECK] {
-        let mut run = Schedule::start(&["--rollover", "2"]);
+        let mut run = Schedule::start(&[]);
         run.reaches(step);
         if step.is_empty() {
             wait_for("georep", || on("p1", &["pgrep", "-x", "georep"]).status.success());
@@ -264,7 +269,7 @@ fn signals(signal: &str) {
         run.has_told("Exiting");
         assert_eq!(state(), "running", "after {signal} at `{step}`");
     }
-    let mut run = Schedule::start(&["--rollover", "2"]);
+    let mut run = Schedule::start(&[]);
     run.reaches(STOPPING);
     shell("p1", &format!("pkill -{signal} -x georep"));
     run.ends(1);
@@ -276,18 +281,48 @@ fn killed() {
     heal();
     for step in [SET, STARTED] {
         geo_replication(&["start"]);
-        let mut run = Schedule::start(&["--rollover", "2"]);
+        let mut run = Schedule::start(&[]);
         run.reaches(step);
         shell("p1", "pkill -KILL -x georep");
         run.child.wait().expect("a child");
-        if step == STARTED {
-            assert_eq!(rollover_options(), "1", "the kill came before the option was set");
-        }
-        let mut next = Schedule::start(&["--restore-session"]);
-        next.ends(0);
-        next.has_told("was killed");
-        assert_eq!(state(), "running", "as before the run that was killed");
-        assert_eq!(rollover_options(), "0");
-        geo_replication(&["stop"]);
+        put_back_by_the_next(&run.rollover);
     }
+}
+
+#[track_caller]
+fn put_back_by_the_next(rollover: &str) {
+    let mut next = Schedule::start(&["--restore-session"]);
+    rollover.clone_into(&mut next.rollover);
+    next.ends(0);
+    next.has_told("was killed");
+    assert_eq!(state(), "running", "as before the run that was killed");
+    geo_replication(&["stop"]);
+}
+
+/// With `--rollover` a run changes a volume option for a moment, here the last of its life.
+fn killed_with_the_option_changed() {
+    heal();
+    let set = |time: &str| {
+        shell("p1", &format!("gluster volume set gv1 changelog.rollover-time {time}"));
+    };
+    let found = rollover_option();
+    set("15");
+    geo_replication(&["start"]);
+    for _ in 0..5 {
+        // Time for the workers to sync a changelog, and so to know when the bricks close them.
+        std::thread::sleep(Duration::from_secs(30));
+        let mut run = Schedule::start(&["--rollover", "2", "--restore-session"]);
+        run.reaches(STARTED);
+        if rollover_option() == "15" {
+            run.has_told("is not known");
+            run.ends(0);
+            continue;
+        }
+        shell("p1", "pkill -KILL -x georep");
+        run.child.wait().expect("a child");
+        put_back_by_the_next("15");
+        set(if found.is_empty() { "15" } else { &found });
+        return;
+    }
+    panic!("no run has changed the option");
 }

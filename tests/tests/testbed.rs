@@ -89,7 +89,7 @@ fn signal_in_the_middle() {
 }
 
 fn second_run() {
-    let mut first = start_georep(&["schedule", "gv1", "dr", "gv2", "--rollover", "2"]);
+    let mut first = start_georep(&["schedule", "gv1", "dr", "gv2"]);
     wait_for("the lock", || !shell("p1", "find /run/lock/georep -size +0").is_empty());
     std::thread::sleep(Duration::from_secs(1));
     let second = backup(&["--method", "external"]);
@@ -212,7 +212,7 @@ fn cut_xml() {
 fn rsync_3_5_0() {
     run_script("rsync", &["3.5.0"]);
     let output = backup(&["--method", "external"]);
-    let schedule = georep(&["schedule", "gv1", "dr", "gv2", "--rollover", "2"]);
+    let schedule = georep(&["schedule", "gv1", "dr", "gv2"]);
     run_script("rsync", &["3.2.7"]);
     assert_exit(&schedule, 1);
     assert_exit(&output, 4);

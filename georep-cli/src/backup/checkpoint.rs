@@ -9,6 +9,7 @@ use gluster_georep::{
 use super::Run;
 use crate::error::CliError;
 use crate::exit_code::Exit;
+use crate::say::TURNS_UNKNOWN;
 use crate::state_dir::note_of;
 
 /// Runs the session to a checkpoint, and leaves it stopped, so that nothing of what follows is
@@ -81,6 +82,7 @@ impl Observer for Teller<'_> {
             Event::MountStays(error) => say.warn("session", error),
             Event::Found(SessionState::Running) => say.step("session", "running; stopping it"),
             Event::CheckpointSet(time) => say.step("checkpoint", format_args!("set to {time}")),
+            Event::TurnsUnknown => say.step("checkpoint", TURNS_UNKNOWN),
             Event::Settling(time) => say.step(
                 "checkpoint",
                 format_args!("waiting {} s for the changelogs", time.as_secs()),

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use anstyle::{AnsiColor, Style};
 use gluster_georep::{Completion, Event, Note, Observer, SessionState, Trouble, Verdict};
 
+use crate::say::TURNS_UNKNOWN;
+
 /// Tells a run as the script does.
 pub(super) struct Script {
     interval: Duration,
@@ -25,6 +27,7 @@ impl Observer for Script {
             Event::Found(state) => ok(format!("Geo-replication session was {state}")),
             Event::Stopped => ok("Stopped Geo-replication"),
             Event::CheckpointSet(_) => ok("Set Checkpoint"),
+            Event::TurnsUnknown => warn(TURNS_UNKNOWN),
             Event::Started => {
                 ok("Started Geo-replication and watching Status for Checkpoint completion");
             }

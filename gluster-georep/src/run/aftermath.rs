@@ -1,8 +1,15 @@
 //! The way out: whatever happened, everything is put back.
 
-use super::{End, Outcome, Report, Run, ShortRollover, note};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{ChangedRollover, End, Outcome, Report, Run, note};
 use crate::volume::ROLLOVER_OPTION;
-use crate::{Error, Event, Gluster, Session, SessionState};
+use crate::{Error, Event, SessionState};
+
+/// How long it is worth to wait for a second in which an option may be changed.
+const CALM_WITHIN: Duration = Duration::from_secs(30);
 
 impl Run<'_> {
     /// Puts everything back, and turns the result into a report or an error that says what is left.
@@ -86,26 +93,28 @@ impl Run<'_> {
     }
 
     fn put_back_rollover(&mut self) -> Result<(), Error> {
-        match self.note.as_ref().and_then(|note| note.rollover.clone()) {
+        match self.changed_rollover() {
             None => Ok(()),
-            Some(short) => self.insist(|run| put_back(&run.gluster, run.session, &short)),
+            Some(changed) => self.insist(|run| run.put_back(&changed)),
+        }
+    }
+
+    pub(super) fn changed_rollover(&self) -> Option<ChangedRollover> {
+        self.note.as_ref().and_then(|note| note.rollover.clone())
+    }
+
+    /// Gives the volume's rollover option the value it had before a run changed it.
+    pub(super) fn put_back(&self, changed: &ChangedRollover) -> Result<(), Error> {
+        let calm = self.turns.as_ref().and_then(|t| t.calm_in(Timestamp::now(), CALM_WITHIN));
+        std::thread::sleep(calm.unwrap_or_default());
+        let volume = &self.session.primary;
+        match &changed.found {
+            None => self.gluster.reset_volume_option(volume, ROLLOVER_OPTION),
+            Some(found) => self.gluster.set_volume_option(volume, ROLLOVER_OPTION, found),
         }
     }
 
     fn remove_note(&self) -> Result<(), Error> {
         self.options.note.as_deref().map_or(Ok(()), note::remove)
-    }
-}
-
-/// Gives the volume's rollover option the value it had before a run shortened it.
-pub(super) fn put_back(
-    gluster: &Gluster,
-    session: &Session,
-    short: &ShortRollover,
-) -> Result<(), Error> {
-    let volume = &session.primary;
-    match &short.found {
-        None => gluster.reset_volume_option(volume, ROLLOVER_OPTION),
-        Some(found) => gluster.set_volume_option(volume, ROLLOVER_OPTION, found),
     }
 }

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::aftermath::put_back;
 use super::pace::{SLICE, from_now};
-use super::{Completion, End, Note, Run, ShortRollover};
+use super::{ChangedRollover, Completion, End, Note, Run};
 use crate::nudge::nudge;
+use crate::turns::Turns;
 use crate::volume::ROLLOVER_OPTION;
 use crate::{
     Advice, Baseline, ClientMount, Event, Outcome, Patience, SessionState, SessionStatus, Verdict,
@@ -29,6 +29,10 @@ const WORKERS_START_WITHIN: Duration = Duration::from_secs(4);
 /// How long after a check others get the volume's lock, however long the check took.
 const LOCK_IS_FREE_FOR: Duration = Duration::from_millis(500);
 
+/// How much longer the rollover time is made to have the changelogs closed. Any other time would do;
+/// with a longer one no brick has a turn before it is put back.
+const LONGER_BY: Duration = Duration::from_secs(45);
+
 /// The layout is read again every so many checks: it may change during a long sync.
 const LAYOUT_EVERY: u32 = 5;
 
@@ -39,6 +43,7 @@ impl Run<'_> {
         self.clear_mounts();
         let mut volume = self.retry(|run| run.gluster.started_volume(&run.session.primary))?;
         let status = self.retry(|run| run.gluster.status(run.session))?;
+        self.turns = Turns::synced(&volume.sets, &status.workers, volume.rollover_time());
         if let Some(note) = &killed {
             volume = self.clean_up_after(note, volume)?;
         }
@@ -66,8 +71,9 @@ impl Run<'_> {
     fn clean_up_after(&mut self, note: &Note, volume: VolumeInfo) -> Result<VolumeInfo, End> {
         self.tell(&Event::FoundNote(note));
         match &note.rollover {
-            Some(short) if volume.options.get(ROLLOVER_OPTION) == Some(&short.set) => {
-                self.retry(|run| put_back(&run.gluster, run.session, short))?;
+            Some(changed) if volume.options.get(ROLLOVER_OPTION) == Some(&changed.set) => {
+                self.retry(|run| run.put_back(changed))?;
+                self.turns = None;
                 self.retry(|run| run.gluster.started_volume(&run.session.primary))
             }
             _ => Ok(volume),
@@ -84,16 +90,15 @@ impl Run<'_> {
         self.checkpoint = Some(checkpoint);
         self.tell(&Event::CheckpointSet(checkpoint));
         self.nudge(Some(checkpoint))?;
-        let (rollover, start_at) = self.close_changelogs(volume)?;
-        self.wait_until(start_at)?;
+        self.settle(volume)?;
 
         self.start()?;
         self.tell(&Event::Started);
-        self.watch(checkpoint, rollover)
+        self.watch(checkpoint, volume.rollover_time())
     }
 
     /// Writes down what is to be put back, before it is changed.
-    fn take_note(&mut self, rollover: Option<ShortRollover>) -> Result<(), End> {
+    fn take_note(&mut self, rollover: Option<ChangedRollover>) -> Result<(), End> {
         let mut note =
             self.note.take().unwrap_or_else(|| Note::new(self.session.to_string(), self.before));
         note.rollover = rollover;
@@ -123,37 +128,54 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Sees to it that the changelogs with the nudge reach the disk before the workers read them.
-    /// Returns how often they do from now on, and when the workers may be started.
+    /// Sees to it that the changelogs with the nudge reach the disk before the workers read them,
+    /// and waits until the workers may be started.
     ///
     /// Each brick closes its changelog on its own turn, at most one rollover time from now. But when
-    /// that time is changed, all close theirs at once (10.3), and so a run that may change it
-    /// does so here, and not sooner.
-    fn close_changelogs(&mut self, volume: &VolumeInfo) -> Result<(Duration, Instant), End> {
-        let found = volume.rollover_time();
-        let short = self.options.rollover.filter(|&short| short < found);
-        let (rollover, closed_within) = match short {
-            None => (found, found),
-            Some(short) => (self.shorten_rollover(volume, short)?, Duration::ZERO),
-        };
+    /// that time is changed, all close theirs at once (10.3).
+    fn settle(&mut self, volume: &VolumeInfo) -> Result<(), End> {
+        let turn = volume.rollover_time();
+        let longest = self.options.rollover.unwrap_or(turn);
+        let closed_within =
+            if longest < turn && self.close_changelogs(volume)? { Duration::ZERO } else { turn };
         let settling = closed_within
             .saturating_add(CHANGELOG_SETTLES)
             .saturating_sub(CHANGELOGS_ARE_READ_AFTER);
         if !settling.is_zero() {
             self.tell(&Event::Settling(settling));
         }
-        Ok((rollover, from_now(settling)))
+        self.wait(settling)
     }
 
-    fn shorten_rollover(&mut self, volume: &VolumeInfo, to: Duration) -> Result<Duration, End> {
-        let seconds = to.as_secs().max(1);
+    /// Has all bricks close their changelogs, and returns whether they do: not where it might be
+    /// the turn of one of them.
+    fn close_changelogs(&mut self, volume: &VolumeInfo) -> Result<bool, End> {
+        let turn = volume.rollover_time();
+        let calm = self.turns.as_ref().and_then(|turns| turns.calm_in(Timestamp::now(), turn));
+        let Some(calm) = calm else {
+            self.tell(&Event::TurnsUnknown);
+            return Ok(false);
+        };
+        self.wait(calm)?;
+
+        let longer = turn.saturating_add(LONGER_BY);
         let found = volume.options.get(ROLLOVER_OPTION).cloned();
-        let set = seconds.to_string();
-        self.take_note(Some(ShortRollover { found, set: set.clone() }))?;
-        self.retry(|run| {
-            run.gluster.set_volume_option(&run.session.primary, ROLLOVER_OPTION, &set)
-        })?;
-        Ok(Duration::from_secs(seconds))
+        let set = longer.as_secs().to_string();
+        self.take_note(Some(ChangedRollover { found, set: set.clone() }))?;
+        let began = Timestamp::now();
+        // It is not tried again: the calm may be over by then.
+        match self.gluster.set_volume_option(&self.session.primary, ROLLOVER_OPTION, &set) {
+            Ok(()) => {
+                self.turns = Some(Turns::anew(began, Timestamp::now(), longer));
+                Ok(true)
+            }
+            Err(error) if error.is_transient() => {
+                self.turns = None;
+                self.tell(&Event::Retrying(&error));
+                Ok(false)
+            }
+            Err(error) => self.may_go_on().and(Err(error.into())),
+        }
     }
 
     /// Makes a change on every brick, in a second after that of the checkpoint: in the same it could
@@ -176,6 +198,10 @@ impl Run<'_> {
         let mut patience = Patience::new(self.options.interval, rollover);
         let started = Instant::now();
         self.wait(WORKERS_START_WITHIN)?;
+        if let Some(changed) = self.changed_rollover() {
+            self.retry(|run| run.put_back(&changed))?;
+            self.take_note(None)?;
+        }
         for turn in 1_u32.. {
             let asked = Instant::now();
             let verdict = self.check(turn, checkpoint)?;

@@ -29,12 +29,12 @@ pub struct Note {
     /// The state the session was found in.
     pub before: SessionState,
     /// The volume option it has changed, or was about to.
-    pub rollover: Option<ShortRollover>,
+    pub rollover: Option<ChangedRollover>,
 }
 
-/// A `changelog.rollover-time` that a run has shortened.
+/// A `changelog.rollover-time` that a run has changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShortRollover {
+pub struct ChangedRollover {
     /// What the option was set to before, in gluster's form; `None` where it had its default.
     pub found: Option<String>,
     /// What the run has set it to, in seconds.
@@ -103,7 +103,7 @@ mod tests {
         let path = directory.path().join("new/note.json");
         assert_eq!(Note::read(&path).unwrap(), None);
         let mut note = Note::new("gv1 → dr::gv2".to_owned(), SessionState::Paused);
-        note.rollover = Some(ShortRollover { found: None, set: "2".to_owned() });
+        note.rollover = Some(ChangedRollover { found: None, set: "2".to_owned() });
         note.write(&path).unwrap();
         assert_eq!(Note::read(&path).unwrap(), Some(note));
         remove(&path).unwrap();

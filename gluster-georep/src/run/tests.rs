@@ -21,11 +21,12 @@ answer() { echo "<cliOutput><opRet>0</opRet>$1</cliOutput>"; }
 refuse() { echo "<cliOutput><opRet>-1</opRet><opErrstr>$1</opErrstr></cliOutput>"; exit; }
 row() {
     time=$(date -u -d "@$(cat checkpoint)" '+%Y-%m-%d %H:%M:%S')
+    synced=$(date -u -d '-5 seconds' '+%Y-%m-%d %H:%M:%S')
     answer "<geoRep><volume><name>gv1</name><sessions><session>
         <session_secondary>u:ssh://dr::gv2</session_secondary><pair><primary_node>p1</primary_node>
         <primary_brick>/b</primary_brick><status>$1</status><failures>$3</failures>
         <checkpoint_completed>$2</checkpoint_completed><checkpoint_time>$time</checkpoint_time>
-        </pair></session></sessions></volume></geoRep>"
+        <last_synced>$synced</last_synced></pair></session></sessions></volume></geoRep>"
 }
 FAULTS
 case "$*" in
@@ -209,15 +210,18 @@ fn a_session_that_cannot_be_stopped_is_an_error_though_the_checkpoint_was_reache
     assert!(text.contains("no such luck") && text.ends_with("is running"), "{text}");
 }
 
-/// Runs with a rollover of 1 s on a volume with `found`; what the run set it to, and last.
-fn shortened(found: &str, options: RunOptions, observer: &mut dyn Observer) -> [String; 2] {
-    let cluster = Cluster::new("");
+/// What a run that need not wait does with the rollover time of a volume with these options.
+fn changes_of_rollover(
+    cluster: &Cluster,
+    found: &str,
+    options: RunOptions,
+    observer: &mut dyn Observer,
+) -> Vec<String> {
     fs::write(cluster.file("options"), found).unwrap();
     let rollover = Some(Duration::from_secs(1));
     cluster.run(&RunOptions { rollover, ..options }, observer).unwrap();
     let of_volume = |change: &String| change.contains("changelog.rollover-time");
-    let changes: Vec<_> = cluster.changes().into_iter().filter(of_volume).collect();
-    changes.try_into().unwrap()
+    cluster.changes().into_iter().filter(of_volume).collect()
 }
 
 #[test]
@@ -239,31 +243,49 @@ fn a_start_that_fails_is_followed_by_a_stop_where_the_session_was_stopped() {
 }
 
 #[test]
-fn a_shortened_rollover_is_put_back_to_the_words_it_was_set_to() {
-    let [set, put_back] = shortened(&rollover("1min"), options(), &mut ());
-    assert_eq!(set, "set gv1 changelog.rollover-time 1");
-    assert_eq!(put_back, "set gv1 changelog.rollover-time 1min");
+fn a_changed_rollover_is_put_back_to_the_words_it_was_set_to() {
+    let cluster = Cluster::running("");
+    let changes = changes_of_rollover(&cluster, &rollover("1min"), options(), &mut ());
+    let set = |value| format!("set gv1 changelog.rollover-time {value}");
+    assert_eq!(changes, [set("105"), set("1min")]);
 }
 
 #[test]
-fn a_shortened_rollover_that_was_not_set_is_reset_also_after_an_interrupt() {
-    let mut impatient = Impatient::default();
-    for [_, put_back] in
-        [shortened("", options(), &mut ()), shortened("", impatient.options(), &mut impatient)]
-    {
-        assert_eq!(put_back, "reset gv1 changelog.rollover-time");
+fn a_rollover_that_was_not_set_is_reset_also_after_an_interrupt() {
+    let interrupted = |cluster: &Cluster| {
+        let mut impatient = Impatient::default();
+        changes_of_rollover(cluster, "", impatient.options(), &mut impatient)
+    };
+    let ended = |cluster: &Cluster| changes_of_rollover(cluster, "", options(), &mut ());
+    for changes in [ended(&Cluster::running("")), interrupted(&Cluster::running(""))] {
+        let expected = ["set gv1 changelog.rollover-time 60", "reset gv1 changelog.rollover-time"];
+        assert_eq!(changes, expected);
     }
 }
 
 #[test]
-fn a_shortened_rollover_comes_after_the_nudge_as_it_closes_the_changelogs() {
-    let cluster = Cluster::new("");
-    fs::write(cluster.file("options"), "").unwrap();
-    let rollover = Some(Duration::from_secs(1));
-    cluster.run(&RunOptions { rollover, ..options() }, &mut ()).unwrap();
+fn the_changelogs_are_closed_after_the_nudge_and_before_the_start() {
+    let cluster = Cluster::running("");
+    changes_of_rollover(&cluster, "", options(), &mut ());
     let calls = fs::read_to_string(cluster.file("calls")).unwrap();
     let place = |words| calls.lines().position(|call| call.contains(words)).unwrap();
     assert!(place("umount") < place("volume set") && place("volume set") < place(" start "));
+    assert!(place(" start ") < place("volume reset"));
+}
+
+#[test]
+fn no_option_is_changed_where_the_turns_of_the_bricks_are_not_known() {
+    #[derive(Default)]
+    struct Told(bool);
+    impl Observer for Told {
+        fn event(&mut self, event: &Event<'_>) {
+            self.0 |= matches!(event, Event::TurnsUnknown);
+        }
+    }
+    let mut told = Told::default();
+    let stopped = Cluster::new("");
+    assert!(changes_of_rollover(&stopped, &rollover("3"), options(), &mut told).is_empty());
+    assert!(told.0);
 }
 
 #[test]
@@ -314,7 +336,7 @@ fn what_a_killed_run_has_left_is_put_back_by_the_next() {
     let cluster = Cluster::new("");
     let path = cluster.file("note.json");
     let mut killed = Note::new("gv1 → dr::gv2".to_owned(), SessionState::Running);
-    killed.rollover = Some(ShortRollover { found: None, set: "1".to_owned() });
+    killed.rollover = Some(ChangedRollover { found: None, set: "1".to_owned() });
     killed.write(&path).unwrap();
 
     let options = RunOptions { note: Some(path.clone()), restore_session: true, ..options() };
@@ -330,7 +352,7 @@ fn a_rollover_that_somebody_has_changed_since_is_left_alone() {
     let cluster = Cluster::new("");
     let path = cluster.file("note.json");
     let mut killed = Note::new("gv1 → dr::gv2".to_owned(), SessionState::Stopped);
-    killed.rollover = Some(ShortRollover { found: None, set: "2".to_owned() });
+    killed.rollover = Some(ChangedRollover { found: None, set: "2".to_owned() });
     killed.write(&path).unwrap();
     cluster.run(&RunOptions { note: Some(path), ..options() }, &mut ()).unwrap();
     assert!(!cluster.changes().iter().any(|change| change.contains("rollover")));
@@ -338,7 +360,7 @@ fn a_rollover_that_somebody_has_changed_since_is_left_alone() {
 
 #[test]
 fn the_note_is_there_while_something_is_changed() {
-    struct Look(PathBuf, Vec<Option<ShortRollover>>);
+    struct Look(PathBuf, Vec<Option<ChangedRollover>>);
     impl Observer for Look {
         fn event(&mut self, event: &Event<'_>) {
             if matches!(event, Event::Stopped | Event::Started) {
@@ -353,8 +375,8 @@ fn the_note_is_there_while_something_is_changed() {
     let rollover = Some(Duration::from_secs(1));
     let options = RunOptions { note: Some(path.clone()), rollover, ..options() };
     cluster.run(&options, &mut look).unwrap();
-    let short = ShortRollover { found: None, set: "1".to_owned() };
-    assert_eq!(look.1, [None, Some(short)]);
+    let changed = ChangedRollover { found: None, set: "60".to_owned() };
+    assert_eq!(look.1, [None, Some(changed)]);
     assert!(!path.exists());
 }
 

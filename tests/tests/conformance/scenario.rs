@@ -142,10 +142,9 @@ impl Scenario {
     }
 }
 
-/// A healthy volume whose bricks close their changelogs every second, so that runs are short.
+/// A healthy world.
 pub fn healthy() -> World {
-    let options = [("changelog.rollover-time".to_owned(), "1".to_owned())].into();
-    World { options, ..World::healthy() }
+    World::healthy()
 }
 
 /// The workers of [`healthy`] on their way.
