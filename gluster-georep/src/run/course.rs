@@ -90,11 +90,16 @@ impl Run<'_> {
         self.checkpoint = Some(checkpoint);
         self.tell(&Event::CheckpointSet(checkpoint));
         self.nudge(Some(checkpoint))?;
-        self.settle(volume)?;
-
-        self.start()?;
-        self.tell(&Event::Started);
-        self.watch(checkpoint, volume.rollover_time())
+        let started = match self.when_to_close(volume) {
+            Some(calm) if !calm.is_zero() => self.start_and_close(volume, from_now(calm))?,
+            calm => {
+                if calm.is_none() || !self.close_changelogs(volume)? {
+                    self.settle(volume.rollover_time())?;
+                }
+                self.start_workers()?
+            }
+        };
+        self.watch(checkpoint, volume.rollover_time(), started)
     }
 
     /// Writes down what is to be put back, before it is changed.
@@ -128,36 +133,54 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Sees to it that the changelogs with the nudge reach the disk before the workers read them,
-    /// and waits until the workers may be started.
-    ///
-    /// Each brick closes its changelog on its own turn, at most one rollover time from now. But when
-    /// that time is changed, all close theirs at once (10.3).
-    fn settle(&mut self, volume: &VolumeInfo) -> Result<(), End> {
-        let turn = volume.rollover_time();
-        let longest = self.options.rollover.unwrap_or(turn);
-        let closed_within =
-            if longest < turn && self.close_changelogs(volume)? { Duration::ZERO } else { turn };
-        let settling = closed_within
-            .saturating_add(CHANGELOG_SETTLES)
-            .saturating_sub(CHANGELOGS_ARE_READ_AFTER);
+    /// The start that the run is about. Returns when it was.
+    fn start_workers(&mut self) -> Result<Instant, End> {
+        self.start()?;
+        self.tell(&Event::Started);
+        Ok(Instant::now())
+    }
+
+    /// Waits until the changelogs with the nudge reach the disk before the workers read them, where
+    /// each brick closes its own on its own turn: at most one rollover time from now.
+    fn settle(&mut self, turn: Duration) -> Result<(), End> {
+        let settling =
+            turn.saturating_add(CHANGELOG_SETTLES).saturating_sub(CHANGELOGS_ARE_READ_AFTER);
         if !settling.is_zero() {
             self.tell(&Event::Settling(settling));
         }
         self.wait(settling)
     }
 
-    /// Has all bricks close their changelogs, and returns whether they do: not where it might be
-    /// the turn of one of them.
-    fn close_changelogs(&mut self, volume: &VolumeInfo) -> Result<bool, End> {
+    /// How long from now until all bricks may be told to close their changelogs, where that is asked
+    /// for, quicker than to wait, and known.
+    fn when_to_close(&mut self, volume: &VolumeInfo) -> Option<Duration> {
         let turn = volume.rollover_time();
+        self.options.rollover.filter(|&longest| longest < turn)?;
         let calm = self.turns.as_ref().and_then(|turns| turns.calm_in(Timestamp::now(), turn));
-        let Some(calm) = calm else {
+        if calm.is_none() {
             self.tell(&Event::TurnsUnknown);
-            return Ok(false);
-        };
-        self.wait(calm)?;
+        }
+        calm
+    }
 
+    /// Starts the workers, and has the changelogs closed before they read them, at `calm`.
+    fn start_and_close(&mut self, volume: &VolumeInfo, calm: Instant) -> Result<Instant, End> {
+        let ahead = CHANGELOGS_ARE_READ_AFTER.saturating_sub(CHANGELOG_SETTLES);
+        self.wait_until(calm.checked_sub(ahead).unwrap_or(calm))?;
+        let started = self.start_workers()?;
+        self.wait_until(calm)?;
+        // The start may have taken longer than the calm lasts. Then the workers get help later.
+        if self.when_to_close(volume) == Some(Duration::ZERO) {
+            self.close_changelogs(volume)?;
+        }
+        Ok(started)
+    }
+
+    /// Has all bricks close their changelogs, which they do whenever their rollover time is changed
+    /// (10.3), and returns whether they do.
+    fn close_changelogs(&mut self, volume: &VolumeInfo) -> Result<bool, End> {
+        self.may_go_on()?;
+        let turn = volume.rollover_time();
         let longer = turn.saturating_add(LONGER_BY);
         let found = volume.options.get(ROLLOVER_OPTION).cloned();
         let set = longer.as_secs().to_string();
@@ -194,10 +217,14 @@ impl Run<'_> {
     }
 
     /// Waits until the checkpoint is complete, and helps where nothing moves.
-    fn watch(&mut self, checkpoint: Timestamp, rollover: Duration) -> Result<(), End> {
+    fn watch(
+        &mut self,
+        checkpoint: Timestamp,
+        rollover: Duration,
+        started: Instant,
+    ) -> Result<(), End> {
         let mut patience = Patience::new(self.options.interval, rollover);
-        let started = Instant::now();
-        self.wait(WORKERS_START_WITHIN)?;
+        self.wait_until(started + WORKERS_START_WITHIN)?;
         if let Some(changed) = self.changed_rollover() {
             self.retry(|run| run.put_back(&changed))?;
             self.take_note(None)?;

@@ -9,7 +9,7 @@ use crate::scripts::script;
 /// A cluster of one volume with one brick that closes its changelog every second.
 ///
 /// `gluster`, `mount`, `umount` and `findmnt` are shell scripts that write down their calls. The
-/// session runs while the file `running` exists.
+/// session runs while the file `running` exists, and has synced all but the last `age` seconds.
 struct Cluster {
     directory: TempDir,
     gluster: Gluster,
@@ -21,7 +21,7 @@ answer() { echo "<cliOutput><opRet>0</opRet>$1</cliOutput>"; }
 refuse() { echo "<cliOutput><opRet>-1</opRet><opErrstr>$1</opErrstr></cliOutput>"; exit; }
 row() {
     time=$(date -u -d "@$(cat checkpoint)" '+%Y-%m-%d %H:%M:%S')
-    synced=$(date -u -d '-5 seconds' '+%Y-%m-%d %H:%M:%S')
+    synced=$(date -u -d "-$(cat age) seconds" '+%Y-%m-%d %H:%M:%S')
     answer "<geoRep><volume><name>gv1</name><sessions><session>
         <session_secondary>u:ssh://dr::gv2</session_secondary><pair><primary_node>p1</primary_node>
         <primary_brick>/b</primary_brick><status>$1</status><failures>$3</failures>
@@ -62,6 +62,7 @@ impl Cluster {
             script(&root.join(name), &text)
         };
         fs::write(root.join("checkpoint"), "0").unwrap();
+        fs::write(root.join("age"), "5").unwrap();
         fs::write(root.join("options"), rollover("1")).unwrap();
         fs::create_dir(root.join("mounts")).unwrap();
         let gluster = GLUSTER.replace("FAULTS", faults);
@@ -271,6 +272,16 @@ fn the_changelogs_are_closed_after_the_nudge_and_before_the_start() {
     let place = |words| calls.lines().position(|call| call.contains(words)).unwrap();
     assert!(place("umount") < place("volume set") && place("volume set") < place(" start "));
     assert!(place(" start ") < place("volume reset"));
+}
+
+#[test]
+fn the_workers_start_while_it_might_be_the_turn_of_a_brick() {
+    let cluster = Cluster::running("");
+    fs::write(cluster.file("age"), "13").unwrap();
+    changes_of_rollover(&cluster, "", options(), &mut ());
+    let calls = fs::read_to_string(cluster.file("calls")).unwrap();
+    let place = |words| calls.lines().position(|call| call.contains(words)).unwrap();
+    assert!(place(" start ") < place("volume set") && place("volume set") < place("volume reset"));
 }
 
 #[test]
