@@ -12,7 +12,7 @@ PACKAGES=(
     glusterfs-server rsync openssh-server openssh-client      # a storage node
     libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients # a hypervisor
     qemu-system-x86 qemu-utils
-    busybox-static cpio kmod xz-utils e2fsprogs               # what the guest is made of
+    busybox-static cpio kmod xz-utils e2fsprogs qemu-guest-agent # what the guest is made of
     mount iproute2 procps psmisc attr python3 tini                  # what the scripts here run inside a node
 )
 KERNEL=linux-image-cloud-amd64 # only unpacked: its postinst would want an initramfs and a boot loader
