@@ -1,5 +1,6 @@
 //! The command line: what can be asked for. Nothing here does anything.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -151,6 +152,12 @@ pub(crate) struct BackupArgs {
     /// libvirt connection [default: libvirt's own]
     #[arg(long, value_name = "URI")]
     pub connect: Option<String>,
+    /// Whether the guests' file systems are frozen, by their agents, while overlays are made
+    #[arg(long, value_enum, default_value_t = Quiesce::Try)]
+    pub quiesce: Quiesce,
+    /// What each disk's merge may read and write, in MiB/s [default: no limit]
+    #[arg(long, value_name = "MIB")]
+    pub bandwidth: Option<NonZeroU32>,
     /// Directory for the overlays [default: beside each image]
     #[arg(long, value_name = "DIR")]
     pub overlay_dir: Option<PathBuf>,
@@ -194,6 +201,27 @@ impl From<Method> for qcow2_snap::plan::Method {
         match method {
             Method::External => Self::External,
             Method::Internal => Self::Internal,
+        }
+    }
+}
+
+/// Whether the guests' file systems are frozen while their disks are put on overlays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Quiesce {
+    /// They must be: the backup ends where a guest cannot be frozen
+    Require,
+    /// They are where the guest can; else the copy is as after a power failure, with a warning
+    Try,
+    /// They are not: the copy is as after a power failure
+    Never,
+}
+
+impl From<Quiesce> for qcow2_snap::external::Quiesce {
+    fn from(quiesce: Quiesce) -> Self {
+        match quiesce {
+            Quiesce::Require => Self::Require,
+            Quiesce::Try => Self::Try,
+            Quiesce::Never => Self::Never,
         }
     }
 }

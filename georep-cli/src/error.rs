@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use qcow2_snap::virsh::VirshFailure;
+
 use crate::exit_code::Exit;
 
 /// An error as `georep` reports it.
@@ -74,4 +76,15 @@ macro_rules! failed_from {
     )+};
 }
 
-failed_from!(gluster_georep::Error, qcow2_snap::Error, tool_command::CommandError);
+failed_from!(gluster_georep::Error, tool_command::CommandError);
+
+impl From<qcow2_snap::Error> for CliError {
+    fn from(error: qcow2_snap::Error) -> Self {
+        let advice = error.virsh_failure().and_then(VirshFailure::advice);
+        let failed = Self::failed(error.to_string());
+        match advice {
+            Some(advice) => failed.hint(advice),
+            None => failed,
+        }
+    }
+}

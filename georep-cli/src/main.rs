@@ -16,6 +16,7 @@ mod run_name;
 mod sampling;
 mod say;
 mod schedule;
+mod side_by_side;
 mod signals;
 mod state_dir;
 mod status;

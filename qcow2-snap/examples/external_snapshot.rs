@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use qcow2_snap::external::{self, CommitProgress, PlannedOverlay};
+use qcow2_snap::external::{self, CommitEvent, CommitOptions, Freeze, PlannedOverlay, Quiesce};
 use qcow2_snap::plan::{self, Disposition, Method};
 use qcow2_snap::qemu_img::QemuImg;
 use qcow2_snap::virsh::{Definition, Virsh};
@@ -32,19 +32,30 @@ fn main() -> Result<(), Box<dyn Error>> {
     let name = format!("georep-{}", SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs());
 
     let planned = planned_overlays(&virsh, &domain, Path::new(&pool), &name)?;
-    let overlays = external::create(&virsh, &domain, &name, &planned)?;
-    for overlay in &overlays {
+    let created = external::create(&virsh, &domain, &name, &planned, Quiesce::Try)?;
+    if let Freeze::Failed(reason) = &created.freeze {
+        writeln!(stdout(), "as after a power failure, because it was not frozen: {reason}")?;
+    }
+    for overlay in &created.overlays {
         writeln!(stdout(), "{} stands still", overlay.base.display())?;
     }
     std::thread::sleep(Duration::from_secs(wait));
-    for overlay in &overlays {
-        let mut watch = |CommitProgress { done, total }| {
-            let shown = writeln!(stdout(), "{}: {done} of {total} bytes", overlay.target);
-            if shown.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    let mut watch = |overlay: &external::Overlay, event| {
+        let shown = match event {
+            CommitEvent::Progress(progress) => {
+                let (done, total) = (progress.done, progress.total);
+                writeln!(stdout(), "{}: {done} of {total} bytes", overlay.target)
+            }
+            event => writeln!(stdout(), "{}: {event:?}", overlay.target),
         };
-        let committed = external::commit(&virsh, &qemu_img, overlay, &mut watch)?;
+        if shown.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    let (overlays, options) = (&created.overlays, CommitOptions::default());
+    for committed in external::commit(&virsh, &qemu_img, overlays, options, &mut watch) {
+        let committed = committed?;
+        let base = committed.overlay().base.clone();
         external::remove_overlay(&virsh, committed)?;
-        writeln!(stdout(), "{} is in use again", overlay.base.display())?;
+        writeln!(stdout(), "{} is in use again", base.display())?;
     }
     Ok(())
 }

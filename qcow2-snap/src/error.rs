@@ -90,6 +90,17 @@ pub enum Error {
         overlays: Vec<Overlay>,
     },
 
+    /// The guest's file systems had to be frozen, and were not. No overlay was made.
+    #[error("domain `{domain}` could not be frozen: {reason}{}", still(.still_frozen.as_deref()))]
+    NotFrozen {
+        /// Its name or UUID.
+        domain: String,
+        /// What virsh said.
+        reason: String,
+        /// Why the guest may be frozen in spite of it; else it is not.
+        still_frozen: Option<String>,
+    },
+
     /// The overlay could not be merged back. It is still in use: it must not be deleted.
     #[error("the overlay `{}` of disk `{}` was not merged back: {reason}", .overlay.overlay.display(), .overlay.target)]
     NotCommitted {
@@ -128,6 +139,10 @@ impl Error {
             _ => None,
         }
     }
+}
+
+fn still(frozen: Option<&str>) -> String {
+    frozen.map(|reason| format!("; it may be frozen still: {reason}")).unwrap_or_default()
 }
 
 fn list(overlays: &[Overlay]) -> String {

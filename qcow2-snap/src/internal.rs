@@ -8,6 +8,8 @@
 //! of the same name without a word, and `virsh snapshot-delete` does not find it later. Because of
 //! the metadata the domain can be undefined only with `--snapshots-metadata`.
 
+mod pause;
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,7 +17,8 @@ use std::time::{Duration, Instant};
 use crate::Error;
 use crate::domain::Domain;
 use crate::image::{Image, Snapshot};
-use crate::virsh::Virsh;
+use crate::qemu_img::QemuImg;
+use crate::virsh::{DomainState, Virsh};
 
 /// An image of a domain that gets a part of the snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +33,11 @@ pub struct SnapshotImage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Taken {
-    /// How long the call took. The guest stood still for most of it.
+    /// How long the call took.
     pub duration: Duration,
+    /// How long the guest stood still, at most: measured by looking at its state, or else the
+    /// whole call. `None` where it was not running.
+    pub pause: Option<Duration>,
     /// Bytes of memory and device state; 0 of a domain that was shut off.
     pub vm_state_size: u64,
 }
@@ -56,11 +62,16 @@ pub fn create(
     for image in images {
         must_be_free(domain, name, &image.path)?;
     }
+    let runs = domain.is_active() && virsh.state(&domain.uuid)? != DomainState::Paused;
     let started = Instant::now();
-    virsh.snapshot_create(&domain.uuid, name, [], limit)?;
+    let take = || virsh.snapshot_create(&domain.uuid, name, [], limit);
+    let (result, pause) =
+        if runs { pause::measured(virsh, &domain.uuid, take) } else { (take(), None) };
+    result?;
     let duration = started.elapsed();
+    let pause = runs.then(|| pause.unwrap_or(duration));
     match verify(domain, name, images) {
-        Ok(vm_state_size) => Ok(Taken { duration, vm_state_size }),
+        Ok(vm_state_size) => Ok(Taken { duration, pause, vm_state_size }),
         Err(error) => {
             // The error that is told is the one that began it.
             let _ = delete(virsh, domain, name, limit);
@@ -75,6 +86,28 @@ pub fn create(
 /// As virsh fails.
 pub fn delete(virsh: &Virsh, domain: &Domain, name: &str, limit: Duration) -> Result<(), Error> {
     virsh.snapshot_delete(&domain.uuid, name, limit)
+}
+
+/// The names of the internal snapshots in the image at `path`, whether libvirt knows of them or
+/// not; one that is not UTF-8 is left out.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::Image`] where the image cannot be read.
+pub fn names_in_image(path: &Path) -> Result<Vec<String>, Error> {
+    let names = read(path)?.snapshots.into_iter().map(|snapshot| snapshot.name);
+    Ok(names.filter_map(|name| String::from_utf8(name).ok()).collect())
+}
+
+/// Deletes a snapshot that libvirt does not know of from the image at `path`, which no domain may
+/// have open; does nothing where the image does not hold it.
+///
+/// # Errors
+/// As qemu-img fails, or the image cannot be read.
+pub fn delete_from_image(qemu_img: &QemuImg, path: &Path, name: &str) -> Result<(), Error> {
+    if read(path)?.snapshot(name.as_bytes()).is_some() {
+        qemu_img.delete_snapshot(path, name)?;
+    }
+    Ok(())
 }
 
 /// qemu-img takes a name for an id where one fits: neither may be in use.

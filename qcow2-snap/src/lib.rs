@@ -13,6 +13,7 @@
 //! are functions from values to values. Tools are started through [`tool_command`] only, and
 //! libvirt's XML, not a tool's exit status, says whether something worked.
 
+mod commas;
 pub mod domain;
 mod error;
 pub mod external;

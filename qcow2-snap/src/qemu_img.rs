@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use tool_command::{Command, CommandError, Output, Tool};
 
 use crate::Error;
+use crate::commas::double_commas;
 
 /// A commit moves the data of a whole overlay; ended half way it can be started again.
 const COMMIT_LIMIT: Duration = Duration::from_secs(12 * 3600);
@@ -131,6 +132,20 @@ impl QemuImg {
             Some(0 | 2 | 3) => json(&command, &output),
             _ => Err(failed(&command, &output).into()),
         }
+    }
+
+    /// Deletes the internal snapshot `name` of the image at `path` (`qemu-img snapshot -d`), which
+    /// nothing may have open. The name must be no number: it could be another one's id.
+    pub(crate) fn delete_snapshot(&self, path: &Path, name: &str) -> Result<(), Error> {
+        if !path.is_absolute() {
+            return Err(Error::RelativePath { path: path.to_owned() });
+        }
+        // Before version 9 the format can be given to this subcommand in no other way.
+        let mut options = OsString::from("driver=qcow2,file.driver=file,file.filename=");
+        options.push(double_commas(path));
+        let command = self.tool.command(["snapshot", "-d", name, "--image-opts", "--"]);
+        command.arg(options).time_limit(COMMIT_LIMIT).run()?;
+        Ok(())
     }
 
     /// Writes what `overlay` holds into `base`, some image behind it, and leaves the overlay as it

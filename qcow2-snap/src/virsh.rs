@@ -1,20 +1,22 @@
 //! `virsh`, the command line of libvirt. Thin: one method a command.
 //!
-//! Decisions are made from XML; of virsh's text only `domstate`, `list --name`, and `blockjob
-//! --raw`, which its manual calls stable, are read.
+//! Decisions are made from XML. Of virsh's text only this is read, all of it in the C locale:
+//! `domstate`, `list --name` and `snapshot-list --name`, `blockjob --raw`, which its manual calls
+//! stable, the numbers of `domfsfreeze` and `domfsthaw`, and messages on standard error
+//! ([`VirshFailure`]).
 
+mod agent;
+mod block_job;
 mod failure;
+mod snapshot;
 
-use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
-use std::time::Duration;
 
 use tool_command::{Command, Output, Tool};
 
 use crate::Error;
 use crate::domain::Domain;
-use crate::external::CommitProgress;
 
 pub use failure::VirshFailure;
 
@@ -59,9 +61,7 @@ impl Virsh {
     /// # Errors
     /// Where virsh fails.
     pub fn domain_names(&self) -> Result<Vec<String>, Error> {
-        let output = run(&self.command("list").args(["--all", "--name"]))?;
-        let text = output.stdout_lossy();
-        Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+        Ok(lines(&run(&self.command("list").args(["--all", "--name"]))?))
     }
 
     /// The XML of a domain, by its name or UUID.
@@ -114,56 +114,6 @@ impl Virsh {
         run(&self.command("define").arg("--file").arg(file)).map(drop)
     }
 
-    /// Takes a snapshot. virsh being killed at `limit` does not end what libvirt is doing.
-    pub(crate) fn snapshot_create(
-        &self,
-        domain: &str,
-        name: &str,
-        options: impl IntoIterator<Item = OsString>,
-        limit: Duration,
-    ) -> Result<(), Error> {
-        let command = self.on_domain("snapshot-create-as", domain).args(["--name", name]);
-        run(&command.args(options).time_limit(limit)).map(drop)
-    }
-
-    /// Deletes an internal snapshot from all disks of the domain.
-    pub(crate) fn snapshot_delete(
-        &self,
-        domain: &str,
-        name: &str,
-        limit: Duration,
-    ) -> Result<(), Error> {
-        let command = self.on_domain("snapshot-delete", domain).args(["--snapshotname", name]);
-        run(&command.time_limit(limit)).map(drop)
-    }
-
-    /// Starts to merge the active image `top` of a disk into `base` and returns at once.
-    pub(crate) fn block_commit(
-        &self,
-        domain: &str,
-        target: &str,
-        base: &Path,
-        top: &Path,
-    ) -> Result<(), Error> {
-        let command = self.on_domain("blockcommit", domain).args(["--path", target, "--active"]);
-        run(&command.arg("--base").arg(base).arg("--top").arg(top)).map(drop)
-    }
-
-    /// How far the block job of a disk is; `None` where there is none.
-    pub(crate) fn block_job(
-        &self,
-        domain: &str,
-        target: &str,
-    ) -> Result<Option<CommitProgress>, Error> {
-        let output = run(&self.on_domain("blockjob", domain).args(["--path", target, "--raw"]))?;
-        Ok(parse_block_job(&output.stdout_lossy()))
-    }
-
-    /// Moves the domain to where the block job of a disk copied to.
-    pub(crate) fn pivot(&self, domain: &str, target: &str) -> Result<(), Error> {
-        run(&self.on_domain("blockjob", domain).args(["--path", target, "--pivot"])).map(drop)
-    }
-
     fn on_domain(&self, subcommand: &str, domain: &str) -> Command {
         self.command(subcommand).args(["--domain", domain])
     }
@@ -172,6 +122,12 @@ impl Virsh {
         let connect = self.connect.iter().flat_map(|uri| ["--connect", uri.as_str()]);
         self.tool.command(connect).arg(subcommand)
     }
+}
+
+/// One name a line, and an empty line at the end.
+fn lines(output: &Output) -> Vec<String> {
+    let text = output.stdout_lossy();
+    text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 fn run(command: &Command) -> Result<Output, Error> {
@@ -200,25 +156,9 @@ impl fmt::Display for DomainState {
     }
 }
 
-/// Reads `blockjob --raw`: a line ` KEY=VALUE` each, nothing where there is no job.
-fn parse_block_job(text: &str) -> Option<CommitProgress> {
-    let field = |key: &str| {
-        let value = text.lines().find_map(|line| line.trim().strip_prefix(key));
-        value?.strip_prefix('=')?.parse().ok()
-    };
-    Some(CommitProgress { done: field("cur")?, total: field("end")? })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_block_job_is_read_from_its_raw_form() {
-        let text = " type=Active Block Commit\n bandwidth=1\n cur=131072\n end=2228224\n\n";
-        assert_eq!(parse_block_job(text), Some(CommitProgress { done: 131_072, total: 2_228_224 }));
-        assert_eq!(parse_block_job("\n"), None);
-    }
 
     #[test]
     fn a_state_reads_as_it_is_written() {

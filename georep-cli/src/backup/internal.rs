@@ -8,6 +8,7 @@ use qcow2_snap::internal::{self, SnapshotImage};
 use super::Run;
 use super::copy::{Copy, copy};
 use super::outcome::Outcome;
+use super::pause::LongestPause;
 use super::plan::{Chains, PlannedDomain};
 use crate::error::CliError;
 use crate::say::bytes;
@@ -18,18 +19,19 @@ const SNAPSHOT_LIMIT: Duration = Duration::from_secs(1800);
 /// Backs up with internal snapshots. They stay in the images where the copy is proven, as they
 /// are the copy; else they are deleted.
 pub(super) fn back_up(run: &Run<'_>, planned: &[PlannedDomain], chains: &Chains) -> Outcome {
-    let mut taken = Vec::new();
-    let copied = take(run, planned, &mut taken)
+    let (mut taken, mut pause) = (Vec::new(), LongestPause::default());
+    let copied = take(run, planned, &mut taken, &mut pause)
         .and_then(|()| copy(run, planned, &run.images(chains, Some(run.name.as_str()))));
     let left_behind =
         if copied.as_ref().is_ok_and(Copy::is_proven) { Vec::new() } else { delete(run, &taken) };
-    Outcome { copied, left_behind }
+    Outcome { copied, pause, left_behind }
 }
 
 fn take<'a>(
     run: &Run<'_>,
     planned: &'a [PlannedDomain],
     taken: &mut Vec<&'a PlannedDomain>,
+    pause: &mut LongestPause,
 ) -> Result<(), CliError> {
     for planned in planned {
         let images: Vec<_> = planned
@@ -44,13 +46,17 @@ fn take<'a>(
             internal::create(&run.virsh, domain, run.name.as_str(), &images, SNAPSHOT_LIMIT)?;
         taken.push(planned);
         let (seconds, state) = (snapshot.duration.as_secs_f64(), bytes(snapshot.vm_state_size));
-        let pause = if domain.is_active() {
-            format!("paused for up to {seconds:.1} s, {state} of memory state")
-        } else {
-            format!("not running ({seconds:.1} s)")
+        let text = match snapshot.pause {
+            Some(pause) => {
+                let pause = pause.as_secs_f64();
+                format!("paused for {pause:.1} s ({seconds:.1} s), {state} of memory state")
+            }
+            None => format!("no pause, {} ({seconds:.1} s)", planned.state),
         };
-        run.say.step("snapshot", format_args!("{}: {pause}", domain.name));
+        pause.add(&domain.name, snapshot.pause);
+        run.say.step("snapshot", format_args!("{}: {text}", domain.name));
     }
+    pause.tell(&run.say);
     Ok(())
 }
 

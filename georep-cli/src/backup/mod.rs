@@ -8,6 +8,7 @@ mod copy;
 mod external;
 mod internal;
 mod outcome;
+mod pause;
 mod plan;
 
 use gluster_georep::{Gluster, MountTools, Session};

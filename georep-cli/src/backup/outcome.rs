@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::Run;
 use super::copy::Copy;
+use super::pause::LongestPause;
 use crate::compare::Mismatch;
 use crate::error::CliError;
 use crate::exit_code::Exit;
@@ -17,6 +18,8 @@ const SHOWN_MISMATCHES: usize = 20;
 pub(super) struct Outcome {
     /// What was copied, or why nothing was.
     pub copied: Result<Copy, CliError>,
+    /// How long the guests stood still.
+    pub pause: LongestPause,
     /// What could not be put back: a sentence each, saying what and where.
     pub left_behind: Vec<String>,
 }
@@ -31,6 +34,7 @@ struct Document<'a> {
     images: usize,
     allocated: u64,
     compared: Option<u64>,
+    longest_pause_seconds: Option<f64>,
     mismatches: &'a [Mismatch],
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -83,6 +87,7 @@ impl Outcome {
             images: copy.map_or(0, |copy| copy.images),
             allocated: copy.map_or(0, |copy| copy.allocated),
             compared: copy.and_then(|copy| copy.compared),
+            longest_pause_seconds: self.pause.seconds(),
             mismatches: copy.map_or(&[], |copy| &copy.mismatches),
             error: self.copied.as_ref().err().map(ToString::to_string),
             left_behind: &self.left_behind,

@@ -1,29 +1,27 @@
+//! Brings the disks of a domain back to their bases, side by side.
+
+use std::cell::OnceCell;
+use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
-use super::redefine::redefine;
+use super::merge::Merge;
 use super::step::{self, Step};
 use super::{CommitProgress, FileId, Overlay};
 use crate::Error;
 use crate::domain::Domain;
 use crate::qemu_img::QemuImg;
-use crate::virsh::{Definition, Virsh, VirshFailure};
+use crate::virsh::{Definition, Virsh};
 
-/// How often the domain is looked at while a block job is at work.
-const POLL: Duration = Duration::from_millis(300);
-
-/// How often a step other than waiting is tried. A job that vanishes again and again, or a domain
-/// that is shut off and started in turn, is nothing that one more try would mend.
-const TRIES: u32 = 8;
-
-/// How long the definition may lag behind after a pivot.
-const SETTLE: Duration = Duration::from_secs(10);
+/// How often the domain is looked at: often while a short merge may end any moment, then less,
+/// because every look costs libvirt and this machine something.
+const POLL: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// An overlay whose content is in its base, and that its domain does not use any more.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "the overlay's file is still there"]
 pub struct Committed {
-    overlay: Overlay,
+    pub(super) overlay: Overlay,
 }
 
 impl Committed {
@@ -33,12 +31,45 @@ impl Committed {
     }
 }
 
-/// Merges an overlay into its base and puts the domain back on the base, wherever an earlier call
-/// was interrupted: a block job that is at work is waited for, a domain that was shut off is
-/// merged with qemu-img and redefined.
+/// How overlays are merged.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct CommitOptions {
+    /// What each disk's block job may read and write, in MiB/s; `None` is without a limit. It is
+    /// lifted where the guest writes so much that the merge comes no nearer to its end for a
+    /// minute. `qemu-img`, which merges for a domain that is shut off, knows no limit.
+    pub bandwidth: Option<NonZeroU32>,
+}
+
+impl CommitOptions {
+    /// Options with a limit in MiB/s, or without.
+    pub fn with_bandwidth(bandwidth: Option<NonZeroU32>) -> Self {
+        Self { bandwidth }
+    }
+}
+
+/// What happens while an overlay is merged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommitEvent {
+    /// How far the block job is; at most once a second.
+    Progress(CommitProgress),
+    /// The limit on the bandwidth was lifted, as the guest writes as fast as that.
+    LimitLifted,
+    /// A step failed, for this reason, and will be tried again.
+    Retrying(String),
+}
+
+/// Who is told what happens; [`ControlFlow::Break`] ends the waiting for that disk.
+pub type Watch<'a> = dyn FnMut(&Overlay, CommitEvent) -> ControlFlow<()> + 'a;
+
+/// Merges overlays of **one** domain into their bases side by side, and puts the domain back on
+/// the bases, wherever an earlier call was interrupted: a block job that is at work is waited for,
+/// a domain that was shut off is merged with qemu-img and redefined.
 ///
-/// `watch` is told the progress several times a second, and may end the waiting; it is not asked
-/// while qemu-img works. Whatever happens, the overlay's file stays.
+/// `watch` is told what happens, and may end the waiting for a disk; it is not asked while qemu-img
+/// works. Whatever happens, the overlays' files stay. There is one result for each overlay, in
+/// their order.
 ///
 /// # Errors
 /// [`Error::NotCommitted`] where `watch` broke off (the block job goes on), where the disk is
@@ -47,85 +78,65 @@ impl Committed {
 pub fn commit(
     virsh: &Virsh,
     qemu_img: &QemuImg,
-    overlay: &Overlay,
-    watch: &mut dyn FnMut(CommitProgress) -> ControlFlow<()>,
-) -> Result<Committed, Error> {
-    let not_committed =
-        |reason: String| Err(Error::NotCommitted { overlay: Box::new(overlay.clone()), reason });
-    let mut progress = CommitProgress::default();
-    let mut tries = 0;
-    let mut pivoted = None;
-    loop {
-        let (live, persistent) = both(virsh, overlay)?;
-        match step::next(overlay, &live, &persistent) {
-            Step::Done => return Ok(Committed { overlay: overlay.clone() }),
-            Step::Stop(reason) => return not_committed(reason),
-            Step::Wait => {}
-            Step::Redefine if settling(pivoted) => {}
-            _ if tries == TRIES => {
-                return not_committed(format!("{TRIES} tries did not bring it to its end"));
-            }
-            step => {
-                tries += 1;
-                if step == Step::Pivot {
-                    pivoted = Some(Instant::now());
-                }
-                act(&step, virsh, qemu_img, overlay).or_else(pass_over)?;
+    overlays: &[Overlay],
+    options: CommitOptions,
+    watch: &mut Watch<'_>,
+) -> Vec<Result<Committed, Error>> {
+    let merges = overlays.iter().map(|overlay| Merge::new(virsh, qemu_img, overlay, options));
+    let mut merges: Vec<_> = merges.collect();
+    let mut results: Vec<Option<Result<Committed, Error>>> =
+        overlays.iter().map(|_| None).collect();
+    let began = Instant::now();
+    while let Some(overlay) = overlays.first().filter(|_| results.iter().any(Option::is_none)) {
+        let look = Look::at(virsh, &overlay.domain);
+        for (merge, result) in merges.iter_mut().zip(&mut results) {
+            if result.is_none() {
+                *result = merge.advance(&look, watch).transpose();
             }
         }
-        progress = self::progress(virsh, overlay)?.unwrap_or(progress);
-        if watch(progress).is_break() {
-            return not_committed("it was told to stop waiting".to_owned());
+        if results.iter().any(Option::is_none) {
+            std::thread::sleep((began.elapsed() / 8).clamp(POLL.0, POLL.1));
         }
-        std::thread::sleep(POLL);
     }
+    results.into_iter().flatten().collect()
 }
 
-fn act(step: &Step, virsh: &Virsh, qemu_img: &QemuImg, overlay: &Overlay) -> Result<(), Error> {
-    let Overlay { domain, target, base, overlay: top, .. } = overlay;
-    match step {
-        Step::Start => virsh.block_commit(domain, target, base, top),
-        Step::Pivot => virsh.pivot(domain, target),
-        Step::Redefine => redefine(virsh, overlay),
-        // A domain that was started meanwhile holds a lock on the image, and qemu-img fails. One
-        // that is started between the two runs on the overlay, which the next look at it finds.
-        Step::MergeOffline => {
-            qemu_img.commit(top, base)?;
-            redefine(virsh, overlay)
+/// What libvirt says of a domain at one moment: asked once for all its disks.
+pub(super) struct Look<'a> {
+    virsh: &'a Virsh,
+    domain: &'a str,
+    live: OnceCell<Domain>,
+    persistent: OnceCell<Domain>,
+}
+
+impl<'a> Look<'a> {
+    fn at(virsh: &'a Virsh, domain: &'a str) -> Self {
+        Self { virsh, domain, live: OnceCell::new(), persistent: OnceCell::new() }
+    }
+
+    /// The next step for the disk of `overlay`.
+    pub(super) fn step(&self, overlay: &Overlay) -> Result<Step, Error> {
+        let live = self.definition(&self.live, Definition::Live)?;
+        if let Some(step) = step::while_running(overlay, live) {
+            return Ok(step);
         }
-        Step::Wait | Step::Done | Step::Stop(_) => Ok(()),
+        let persistent = self.definition(&self.persistent, Definition::Persistent)?;
+        Ok(step::next(overlay, live, persistent))
     }
-}
 
-fn both(virsh: &Virsh, overlay: &Overlay) -> Result<(Domain, Domain), Error> {
-    let live = virsh.domain(&overlay.domain, Definition::Live)?;
-    Ok((live, virsh.domain(&overlay.domain, Definition::Persistent)?))
-}
-
-/// Whether the definition may still be on the overlay because the pivot has only just been.
-fn settling(pivoted: Option<Instant>) -> bool {
-    pivoted.is_some_and(|at| at.elapsed() < SETTLE)
-}
-
-/// Lets those errors pass that only say that the domain has moved on since it was looked at.
-fn pass_over(error: Error) -> Result<(), Error> {
-    match error.virsh_failure() {
-        Some(
-            VirshFailure::NotReadyForPivot
-            | VirshFailure::NoBlockJob
-            | VirshFailure::BlockJobActive
-            | VirshFailure::NotRunning
-            | VirshFailure::Locked,
-        ) => Ok(()),
-        _ => Err(error),
+    fn definition<'b>(
+        &self,
+        cell: &'b OnceCell<Domain>,
+        which: Definition,
+    ) -> Result<&'b Domain, Error> {
+        match cell.get() {
+            Some(domain) => Ok(domain),
+            None => {
+                let domain = self.virsh.domain(self.domain, which)?;
+                Ok(cell.get_or_init(|| domain))
+            }
+        }
     }
-}
-
-/// How far the block job is; `None` where there is none, or none can be asked now.
-fn progress(virsh: &Virsh, overlay: &Overlay) -> Result<Option<CommitProgress>, Error> {
-    virsh
-        .block_job(&overlay.domain, &overlay.target)
-        .or_else(|error| pass_over(error).map(|()| None))
 }
 
 /// Deletes the file of an overlay that was committed.
@@ -139,7 +150,8 @@ pub fn remove_overlay(virsh: &Virsh, committed: Committed) -> Result<(), Error> 
         overlay: Box::new(overlay.clone()),
         reason: reason.to_owned(),
     };
-    let (live, persistent) = both(virsh, &overlay)?;
+    let live = virsh.domain(&overlay.domain, Definition::Live)?;
+    let persistent = virsh.domain(&overlay.domain, Definition::Persistent)?;
     if live.mentions(&overlay.overlay) || persistent.mentions(&overlay.overlay) {
         return Err(not_removed("the domain names it"));
     }

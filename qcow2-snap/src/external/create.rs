@@ -1,11 +1,12 @@
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::freeze::{Freeze, Quiesce, while_frozen};
 use super::{FileId, Overlay};
 use crate::Error;
+use crate::commas::double_commas;
 use crate::domain::Domain;
 use crate::virsh::{Definition, Virsh};
 
@@ -22,32 +23,60 @@ pub struct PlannedOverlay {
     pub overlay: PathBuf,
 }
 
+/// Overlays that were made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "the domain writes to the overlays from now on"]
+#[non_exhaustive]
+pub struct Created {
+    /// In use now, in the order they were planned in.
+    pub overlays: Vec<Overlay>,
+    /// Whether the guest's file systems stood still.
+    pub freeze: Freeze,
+    /// How long libvirt took for the overlays alone.
+    pub duration: Duration,
+    /// Why the guest may be frozen still; [`super::thaw`] can be tried again.
+    pub still_frozen: Option<String>,
+}
+
 /// Puts the planned disks of a domain that runs (or is paused) on overlays, all at once. Every
 /// other disk stays as it is.
 ///
-/// `domain` is a name or UUID; `name` is the snapshot's, of which libvirt keeps nothing.
+/// `domain` is a name or UUID; `name` is the snapshot's, of which libvirt keeps nothing. The
+/// guest's file systems are frozen by `quiesce` for this one call to libvirt and for at most half
+/// a minute before it, and thawed whatever happens.
 ///
 /// # Errors
 /// [`Error::OverlaysInUse`] where the result is not what was asked for and overlays are in use;
-/// they can be given to [`super::commit`]. After any other error the domain is as it was.
+/// they can be given to [`super::commit`]. [`Error::NotFrozen`] where the guest had to be frozen.
+/// After any other error the domain is as it was.
 pub fn create(
     virsh: &Virsh,
     domain: &str,
     name: &str,
     planned: &[PlannedOverlay],
-) -> Result<Vec<Overlay>, Error> {
+    quiesce: Quiesce,
+) -> Result<Created, Error> {
     let before = Both::read(virsh, domain)?;
     let bases = check(&before, planned)?;
     let options = options(&before.live, planned);
-    let result = virsh.snapshot_create(&before.live.uuid, name, options, LIMIT);
+    let uuid = &before.live.uuid;
+    let ((result, duration), freeze, still_frozen) = while_frozen(virsh, uuid, quiesce, || {
+        let began = Instant::now();
+        (virsh.snapshot_create(uuid, name, options, LIMIT), began.elapsed())
+    })?;
     // Whatever virsh said: only the XML says what the domain is on.
-    let after = Both::read(virsh, &before.live.uuid)?;
+    let after = Both::read(virsh, uuid)?;
     let overlays = in_use(&after, planned, &bases)?;
+    let frozen = still_frozen.as_ref();
+    let in_the_way = |reason: String, overlays| {
+        let frozen = frozen.map(|why| format!("; it may be frozen still: {why}"));
+        in_the_way(&after.live, reason + &frozen.unwrap_or_default(), overlays)
+    };
     match (result, unexpected(&before, &after, planned)) {
-        (Ok(()), None) => Ok(overlays),
-        (Err(error), _) if overlays.is_empty() => Err(error),
-        (Err(error), _) => Err(in_the_way(&after.live, error.to_string(), overlays)),
-        (Ok(()), Some(reason)) => Err(in_the_way(&after.live, reason, overlays)),
+        (Ok(()), None) => Ok(Created { overlays, freeze, duration, still_frozen }),
+        (Err(error), _) if overlays.is_empty() && frozen.is_none() => Err(error),
+        (Err(error), _) => Err(in_the_way(error.to_string(), overlays)),
+        (Ok(()), Some(reason)) => Err(in_the_way(reason, overlays)),
     }
 }
 
@@ -131,13 +160,6 @@ fn options(domain: &Domain, planned: &[PlannedOverlay]) -> Vec<OsString> {
         ["--diskspec".into(), spec]
     });
     flags.into_iter().chain(specs).collect()
-}
-
-fn double_commas(path: &Path) -> OsString {
-    let bytes = path.as_os_str().as_bytes();
-    let doubled =
-        bytes.iter().flat_map(|&byte| std::iter::repeat_n(byte, if byte == b',' { 2 } else { 1 }));
-    OsString::from_vec(doubled.collect())
 }
 
 /// The planned overlays that either description of the domain has as a disk's source now.

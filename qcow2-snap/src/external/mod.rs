@@ -6,8 +6,9 @@
 //!                  (frozen)  (in use)                  overlay unused                 overlay gone
 //! ```
 //!
-//! [`create`] makes the overlays of all disks of a domain in one atomic step. [`commit`] brings
-//! one disk back; it looks at where the domain *is* and does the next step, so that it can be
+//! [`create`] makes the overlays of all disks of a domain in one atomic step, while the guest's
+//! file systems are frozen where that is asked for. [`commit`] brings the disks of a domain back,
+//! side by side; it looks at where the domain *is* and does the next step, so that it can be
 //! called again after any interruption, also for a domain that was shut off or started meanwhile.
 //! Only the [`Committed`] that it returns can be given to [`remove_overlay`].
 //!
@@ -19,9 +20,14 @@
 //! - `blockcommit --timeout` aborts the job half way; `--wait --pivot` may pivot too early: the
 //!   job is only started, and pivoted when the XML says `ready='yes'`.
 //! - A job that has vanished has ended one way or the other: only the XML says which.
+//! - A job with a limit never catches up with a guest that writes faster: the limit is lifted.
+//! - A freeze that failed may have frozen: the guest is thawed whatever happens.
 
 mod commit;
+mod convergence;
 mod create;
+mod freeze;
+mod merge;
 mod redefine;
 mod step;
 
@@ -30,8 +36,9 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 
-pub use commit::{Committed, commit, remove_overlay};
-pub use create::{PlannedOverlay, create};
+pub use commit::{CommitEvent, CommitOptions, Committed, Watch, commit, remove_overlay};
+pub use create::{Created, PlannedOverlay, create};
+pub use freeze::{Freeze, Quiesce, thaw};
 
 /// An overlay that a disk of a domain was put on.
 #[derive(Debug, Clone, PartialEq, Eq)]

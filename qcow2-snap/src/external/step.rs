@@ -27,21 +27,33 @@ pub(super) enum Step {
     Stop(String),
 }
 
+/// Decides from the domain as it runs, where that is enough: the definition matters only when the
+/// disk has left the overlay.
+pub(super) fn while_running(overlay: &Overlay, live: &Domain) -> Option<Step> {
+    let disk = live.disk(&overlay.target).filter(|_| live.is_active())?;
+    match place(overlay, disk) {
+        Place::Overlay => Some(running_on_overlay(overlay, disk.mirror.as_ref())),
+        Place::Base | Place::Elsewhere => None,
+    }
+}
+
 /// Decides from the two descriptions of the domain.
 pub(super) fn next(overlay: &Overlay, live: &Domain, persistent: &Domain) -> Step {
+    if let Some(step) = while_running(overlay, live) {
+        return step;
+    }
     let (Some(disk), Some(defined)) =
         (live.disk(&overlay.target), persistent.disk(&overlay.target))
     else {
         return Step::Stop("the domain no longer has the disk".to_owned());
     };
     match (live.is_active(), place(overlay, disk), place(overlay, defined)) {
-        (true, Place::Overlay, _) => running_on_overlay(overlay, disk.mirror.as_ref()),
         (true, Place::Base, Place::Overlay) => Step::Redefine,
         (false, _, Place::Overlay) => Step::MergeOffline,
         (true, Place::Base, Place::Base) if disk.mirror.is_none() => Step::Done,
         (true, Place::Base, Place::Base) => Step::Wait,
         (false, _, Place::Base) => Step::Done,
-        (true, Place::Elsewhere, _) | (_, _, Place::Elsewhere) => Step::Stop(format!(
+        (true, ..) | (_, _, Place::Elsewhere) => Step::Stop(format!(
             "the disk is on neither the overlay nor `{}`",
             overlay.base.display()
         )),

@@ -21,20 +21,35 @@ pub enum VirshFailure {
     SnapshotExists,
     /// Another operation on the domain took too long; ask again later.
     Locked,
-    /// The domain does not run.
+    /// The domain does not run, or is paused where it would have to run.
     NotRunning,
+    /// The guest has no agent, or it is not connected: nothing was asked of the guest.
+    NoAgent,
+    /// The guest's agent failed or did not answer in time; what was asked may have been done.
+    AgentFailed,
+    /// QEMU may not open a file: by its owner and mode, or by `AppArmor` or `SELinux`.
+    AccessDenied,
+    /// A file system has no room left.
+    NoSpace,
     /// Anything else.
     Other,
 }
 
 /// A part of the message, and what it means. The first that fits counts.
-const MESSAGES: [(&str, VirshFailure); 12] = [
+const MESSAGES: [(&str, VirshFailure); 19] = [
     ("not ready for pivot yet", VirshFailure::NotReadyForPivot),
     ("does not have an active block job", VirshFailure::NoBlockJob),
     ("already in active block job", VirshFailure::BlockJobActive),
     ("cannot acquire state change lock", VirshFailure::Locked),
     ("domain moment", VirshFailure::SnapshotExists),
     ("domain is not running", VirshFailure::NotRunning),
+    ("guest agent is not connected", VirshFailure::NoAgent),
+    ("guest agent is not configured", VirshFailure::NoAgent),
+    ("QEMU agent command", VirshFailure::AgentFailed),
+    ("guest agent", VirshFailure::AgentFailed),
+    ("No space left on device", VirshFailure::NoSpace),
+    ("Disk quota exceeded", VirshFailure::NoSpace),
+    ("Permission denied", VirshFailure::AccessDenied),
     ("failed to get domain", VirshFailure::NoSuchDomain),
     ("Domain not found", VirshFailure::NoSuchDomain),
     ("failed to connect to the hypervisor", VirshFailure::Unreachable),
@@ -49,6 +64,40 @@ impl VirshFailure {
         let text = error.stderr();
         let known = MESSAGES.into_iter().find(|(part, _)| text.contains(part));
         known.map_or(Self::Other, |(_, failure)| failure)
+    }
+
+    /// What somebody can do about it, where there is more to say than the message does.
+    pub fn advice(self) -> Option<&'static str> {
+        Some(match self {
+            Self::AccessDenied => {
+                "QEMU may not open the image: look at its owner and mode, and at the denials of \
+                 AppArmor or SELinux (`dmesg`, `ausearch -m avc`). Up to libvirt 12.0 AppArmor \
+                 denies writing to the image behind an overlay that the domain was started on"
+            }
+            Self::NoSpace => "make room on the file system, then try again",
+            Self::BlockJobActive => {
+                "another block job is at work on the disk: `virsh blockjob DOMAIN DISK --info`"
+            }
+            Self::Locked => {
+                "another operation on the domain is at work, or hangs: \
+                 `virsh domjobinfo DOMAIN`; where QEMU itself hangs, only restarting it helps"
+            }
+            Self::NoAgent => {
+                "install qemu-guest-agent in the guest and give the domain its channel, or do \
+                 without the freeze"
+            }
+            Self::AgentFailed => {
+                "look at the agent and its freeze hooks in the guest (`journalctl -u \
+                 qemu-guest-agent`)"
+            }
+            Self::Unreachable => "is libvirtd (or virtqemud) running, and may you connect to it?",
+            Self::NoSuchDomain
+            | Self::NotReadyForPivot
+            | Self::NoBlockJob
+            | Self::SnapshotExists
+            | Self::NotRunning
+            | Self::Other => return None,
+        })
     }
 }
 
@@ -85,6 +134,22 @@ mod tests {
                 Locked,
             ),
             ("error: invalid argument: disk 'vdq' not found in domain", Other),
+            (
+                "error: Unable to freeze filesystems\nerror: Guest agent is not responding: QEMU \
+                 guest agent is not connected",
+                NoAgent,
+            ),
+            (
+                "error: Unable to freeze filesystems\nerror: internal error: unable to execute \
+                 QEMU agent command 'guest-fsfreeze-freeze': fsfreeze hook has failed with status 1",
+                AgentFailed,
+            ),
+            (
+                "error: internal error: unable to execute QEMU command 'block-commit': Could not \
+                 open '/vm/a.qcow2': Permission denied",
+                AccessDenied,
+            ),
+            ("error: failed to create image file '/o/a.qcow2': No space left on device", NoSpace),
         ] {
             let script = "printf '%s' \"$0\" >&2; exit 1";
             let tool = tool_command::Tool::at("/bin/sh");

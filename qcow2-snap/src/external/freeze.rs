@@ -1,0 +1,122 @@
+//! Freezing a guest's file systems, for no longer than it takes to make the overlays.
+
+use std::time::{Duration, Instant};
+
+use crate::Error;
+use crate::virsh::{Virsh, VirshFailure};
+
+/// How long the guest may take to freeze. It has to write out first what it holds back, and its
+/// applications may want a word; but meanwhile they stand still.
+const FREEZE_LIMIT: Duration = Duration::from_secs(30);
+/// How long one call to thaw may take: libvirt itself waits 30 s for an agent that is busy.
+const THAW_LIMIT: Duration = Duration::from_secs(40);
+/// How long thawing is tried for.
+const THAW_PATIENCE: Duration = Duration::from_secs(120);
+/// How long after one call that failed the next is made.
+const THAW_AGAIN: Duration = Duration::from_secs(1);
+
+/// Whether the guest's file systems are frozen while the overlays are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quiesce {
+    /// They must be; else no overlay is made.
+    Require,
+    /// They are where the guest can; else its images are as after a power failure.
+    Try,
+    /// They are not.
+    Never,
+}
+
+/// What came of freezing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Freeze {
+    /// It was not asked for.
+    NotAsked,
+    /// The file systems stood still.
+    Frozen {
+        /// How many.
+        file_systems: u32,
+        /// From before the call that froze them until after the one that thawed them.
+        duration: Duration,
+    },
+    /// They could not be frozen, for this reason.
+    Failed(String),
+}
+
+/// Does `action` while the file systems of the guest are frozen, and thaws them whatever happens.
+///
+/// Returns what the action returned, what came of freezing, and why the guest may be frozen still.
+///
+/// # Errors
+/// [`Error::NotFrozen`] where they had to be frozen and were not: the action was not done.
+pub(super) fn while_frozen<T>(
+    virsh: &Virsh,
+    domain: &str,
+    quiesce: Quiesce,
+    action: impl FnOnce() -> T,
+) -> Result<(T, Freeze, Option<String>), Error> {
+    if quiesce == Quiesce::Never {
+        return Ok((action(), Freeze::NotAsked, None));
+    }
+    let began = Instant::now();
+    let frozen = virsh.freeze(domain, FREEZE_LIMIT);
+    let result = match (&frozen, quiesce) {
+        (Err(_), Quiesce::Require) => None,
+        _ => Some(action()),
+    };
+    let still_frozen = thaw_after(virsh, domain, frozen.as_ref().err()).err();
+    match (result, frozen) {
+        (Some(result), frozen) => {
+            let freeze = match frozen {
+                Ok(file_systems) => Freeze::Frozen { file_systems, duration: began.elapsed() },
+                Err(error) => Freeze::Failed(error.to_string()),
+            };
+            Ok((result, freeze, still_frozen.map(|error| error.to_string())))
+        }
+        (None, frozen) => Err(Error::NotFrozen {
+            domain: domain.to_owned(),
+            reason: frozen.err().map(|error| error.to_string()).unwrap_or_default(),
+            still_frozen: still_frozen.map(|error| error.to_string()),
+        }),
+    }
+}
+
+/// Thaws, unless it is certain that the guest never heard of a freeze.
+fn thaw_after(virsh: &Virsh, domain: &str, freezing: Option<&Error>) -> Result<(), Error> {
+    match thaw(virsh, domain, patience(freezing)) {
+        Err(error) if never_heard(freezing) && never_heard(Some(&error)) => Ok(()),
+        result => result,
+    }
+}
+
+/// The agent was not there when it was called, or the guest's CPUs stood still.
+fn never_heard(error: Option<&Error>) -> bool {
+    let failure = error.and_then(Error::virsh_failure);
+    matches!(failure, Some(VirshFailure::NoAgent | VirshFailure::NotRunning))
+}
+
+/// Where there was no agent to freeze anything, one call is enough.
+fn patience(freezing: Option<&Error>) -> Duration {
+    if never_heard(freezing) { Duration::ZERO } else { THAW_PATIENCE }
+}
+
+/// Thaws the file systems of a guest, and tries again for `patience`. A domain that is gone has
+/// none.
+///
+/// # Errors
+/// As the last call to virsh failed; then the guest may be frozen.
+pub fn thaw(virsh: &Virsh, domain: &str, patience: Duration) -> Result<(), Error> {
+    let began = Instant::now();
+    loop {
+        let error = match virsh.thaw(domain, THAW_LIMIT) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.virsh_failure() == Some(VirshFailure::NoSuchDomain) => {
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        if began.elapsed() >= patience {
+            return Err(error);
+        }
+        std::thread::sleep(THAW_AGAIN);
+    }
+}

@@ -1,0 +1,203 @@
+//! One overlay on its way back: does the steps that [`super::step`] decides, and tries again what
+//! may pass.
+
+use std::time::{Duration, Instant};
+
+use super::Overlay;
+use super::commit::{CommitEvent, CommitOptions, Committed, Look, Watch};
+use super::convergence::Convergence;
+use super::redefine::redefine;
+use super::step::Step;
+use crate::Error;
+use crate::qemu_img::QemuImg;
+use crate::virsh::{Virsh, VirshFailure};
+
+/// How often a step that failed is tried again.
+const TRIES: u32 = 8;
+
+/// How many steps other than waiting are taken. A domain that is shut off and started in turn is
+/// nothing that one more would mend.
+const STEPS: u32 = 16;
+
+/// How long after a step that failed the next is tried: doubled each time, up to the second.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(16));
+
+/// How often a block job is asked how far it is.
+const PROGRESS: Duration = Duration::from_secs(1);
+
+/// How long the definition may lag behind after a pivot.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// One overlay on its way back.
+#[derive(Debug)]
+pub(super) struct Merge<'a> {
+    virsh: &'a Virsh,
+    qemu_img: &'a QemuImg,
+    overlay: &'a Overlay,
+    options: CommitOptions,
+    began: Instant,
+    steps: u32,
+    tries: u32,
+    not_before: Instant,
+    /// Whether a block job was started or found, and has not been pivoted.
+    started: bool,
+    pivoted: Option<Instant>,
+    told: Option<Instant>,
+    convergence: Convergence,
+    lifted: bool,
+}
+
+impl<'a> Merge<'a> {
+    pub(super) fn new(
+        virsh: &'a Virsh,
+        qemu_img: &'a QemuImg,
+        overlay: &'a Overlay,
+        options: CommitOptions,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            virsh,
+            qemu_img,
+            overlay,
+            options,
+            began: now,
+            steps: 0,
+            tries: 0,
+            not_before: now,
+            started: false,
+            pivoted: None,
+            told: None,
+            convergence: Convergence::default(),
+            lifted: options.bandwidth.is_none(),
+        }
+    }
+
+    /// Takes the disk one step further. Returns the overlay when it is merged.
+    pub(super) fn advance(
+        &mut self,
+        look: &Look<'_>,
+        watch: &mut Watch<'_>,
+    ) -> Result<Option<Committed>, Error> {
+        if Instant::now() < self.not_before {
+            return Ok(None);
+        }
+        match look.step(self.overlay) {
+            Ok(Step::Done) => return Ok(Some(Committed { overlay: self.overlay.clone() })),
+            Ok(Step::Stop(reason)) => return Err(self.not_committed(reason)),
+            Ok(Step::Wait) => {
+                self.started = true;
+                self.wait(watch)?;
+            }
+            Ok(Step::Redefine) if self.is_settling() => {}
+            Ok(Step::Start) if std::mem::take(&mut self.started) => {
+                let errors = self.virsh.disk_errors(&self.overlay.domain).unwrap_or_default();
+                let shown = if errors.is_empty() { errors } else { format!(" ({errors})") };
+                self.again(format!("the block job ended before its time{shown}"), watch)?;
+            }
+            Ok(_) if self.steps == STEPS => {
+                return Err(
+                    self.not_committed(format!("{STEPS} steps did not bring it to its end"))
+                );
+            }
+            Ok(step) => {
+                self.steps += 1;
+                if let Err(error) = self.act(&step) {
+                    self.again_after(error, watch)?;
+                }
+            }
+            Err(error) => self.again_after(error, watch)?,
+        }
+        Ok(None)
+    }
+
+    fn act(&mut self, step: &Step) -> Result<(), Error> {
+        let Overlay { domain, target, base, overlay: top, .. } = self.overlay;
+        match step {
+            Step::Start => {
+                let bandwidth = self.options.bandwidth.filter(|_| !self.lifted);
+                self.virsh.block_commit(domain, target, base, top, bandwidth)?;
+                self.started = true;
+                Ok(())
+            }
+            Step::Pivot => {
+                self.virsh.pivot(domain, target)?;
+                self.started = false;
+                self.pivoted = Some(Instant::now());
+                Ok(())
+            }
+            Step::Redefine => redefine(self.virsh, self.overlay),
+            // A domain that was started meanwhile holds a lock on the image, and qemu-img fails.
+            // One that is started between the two runs on the overlay, which the next look at it
+            // finds.
+            Step::MergeOffline => {
+                self.qemu_img.commit(top, base)?;
+                redefine(self.virsh, self.overlay)
+            }
+            Step::Wait | Step::Done | Step::Stop(_) => Ok(()),
+        }
+    }
+
+    /// Tells how far the block job is, once a second, and lifts its limit where it must be.
+    fn wait(&mut self, watch: &mut Watch<'_>) -> Result<(), Error> {
+        if self.told.is_some_and(|told| told.elapsed() < PROGRESS) {
+            return Ok(());
+        }
+        self.told = Some(Instant::now());
+        let Overlay { domain, target, .. } = self.overlay;
+        let progress = match self.virsh.block_job(domain, target) {
+            Ok(progress) => progress,
+            Err(error) => return self.again_after(error, watch),
+        };
+        let Some(progress) = progress else { return Ok(()) };
+        let left = progress.total.saturating_sub(progress.done);
+        if self.convergence.is_stalled(left, self.began.elapsed()) && !self.lifted {
+            self.virsh.lift_bandwidth_limit(domain, target)?;
+            self.lifted = true;
+            self.tell(CommitEvent::LimitLifted, watch)?;
+        }
+        self.tell(CommitEvent::Progress(progress), watch)
+    }
+
+    /// Lets those errors pass that only say that the domain has moved on since it was looked at,
+    /// or that libvirt is busy or restarting.
+    fn again_after(&mut self, error: Error, watch: &mut Watch<'_>) -> Result<(), Error> {
+        match error.virsh_failure() {
+            Some(
+                VirshFailure::NotReadyForPivot
+                | VirshFailure::NoBlockJob
+                | VirshFailure::BlockJobActive
+                | VirshFailure::NotRunning
+                | VirshFailure::Locked
+                | VirshFailure::Unreachable,
+            ) => self.again(error.to_string(), watch),
+            _ => Err(error),
+        }
+    }
+
+    /// Another try, in a while.
+    fn again(&mut self, reason: String, watch: &mut Watch<'_>) -> Result<(), Error> {
+        if self.tries == TRIES {
+            let reason = format!("{TRIES} tries did not bring it to its end; the last: {reason}");
+            return Err(self.not_committed(reason));
+        }
+        self.not_before = Instant::now() + (BACK_OFF.0 * 2_u32.pow(self.tries)).min(BACK_OFF.1);
+        self.tries += 1;
+        self.tell(CommitEvent::Retrying(reason), watch)
+    }
+
+    fn tell(&self, event: CommitEvent, watch: &mut Watch<'_>) -> Result<(), Error> {
+        if watch(self.overlay, event).is_break() {
+            return Err(self.not_committed("it was told to stop waiting".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Whether the definition may still be on the overlay because the pivot has only just been.
+    fn is_settling(&self) -> bool {
+        self.pivoted.is_some_and(|at| at.elapsed() < SETTLE)
+    }
+
+    fn not_committed(&self, reason: String) -> Error {
+        Error::NotCommitted { overlay: Box::new(self.overlay.clone()), reason }
+    }
+}

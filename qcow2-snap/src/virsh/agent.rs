@@ -1,0 +1,36 @@
+use std::time::Duration;
+
+use super::{Virsh, run};
+use crate::Error;
+
+impl Virsh {
+    /// Freezes all file systems of the guest, through its agent. Returns how many.
+    ///
+    /// Whatever comes of it, [`Virsh::thaw`] must follow: of a call that fails or is killed at
+    /// `limit` the guest may have heard all the same, and may go on doing it.
+    pub(crate) fn freeze(&self, domain: &str, limit: Duration) -> Result<u32, Error> {
+        let output = run(&self.on_domain("domfsfreeze", domain).time_limit(limit))?;
+        Ok(count(&output.stdout_lossy()))
+    }
+
+    /// Thaws all file systems of the guest; those that are not frozen stay as they are.
+    pub(crate) fn thaw(&self, domain: &str, limit: Duration) -> Result<(), Error> {
+        run(&self.on_domain("domfsthaw", domain).time_limit(limit)).map(drop)
+    }
+}
+
+/// The number in `Froze 2 filesystem(s)`.
+fn count(text: &str) -> u32 {
+    text.split_whitespace().find_map(|word| word.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frozen_file_systems_are_counted() {
+        assert_eq!(count("Froze 2 filesystem(s)\n\n"), 2);
+        assert_eq!(count("Froze 0 filesystem(s)\n\n"), 0);
+    }
+}

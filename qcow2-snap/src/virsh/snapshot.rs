@@ -1,0 +1,40 @@
+use std::ffi::OsString;
+use std::time::Duration;
+
+use super::{Virsh, run};
+use crate::Error;
+
+impl Virsh {
+    /// Takes a snapshot. virsh being killed at `limit` does not end what libvirt is doing.
+    pub(crate) fn snapshot_create(
+        &self,
+        domain: &str,
+        name: &str,
+        options: impl IntoIterator<Item = OsString>,
+        limit: Duration,
+    ) -> Result<(), Error> {
+        let command = self.on_domain("snapshot-create-as", domain).args(["--name", name]);
+        run(&command.args(options).time_limit(limit)).map(drop)
+    }
+
+    /// Deletes an internal snapshot from all disks of the domain.
+    pub(crate) fn snapshot_delete(
+        &self,
+        domain: &str,
+        name: &str,
+        limit: Duration,
+    ) -> Result<(), Error> {
+        let command = self.on_domain("snapshot-delete", domain).args(["--snapshotname", name]);
+        run(&command.time_limit(limit)).map(drop)
+    }
+
+    /// The names of the internal snapshots that libvirt knows of a domain. Others may be in its
+    /// images.
+    ///
+    /// # Errors
+    /// Where virsh fails.
+    pub fn snapshot_names(&self, domain: &str) -> Result<Vec<String>, Error> {
+        let command = self.on_domain("snapshot-list", domain).args(["--name", "--internal"]);
+        Ok(super::lines(&run(&command)?))
+    }
+}
