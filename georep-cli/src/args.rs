@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Back up running VMs: snapshot, checkpoint, compare, put the VMs back
     Backup(BackupArgs),
+    /// Drop this tool's old internal snapshots
+    Prune(PruneArgs),
 }
 
 /// `schedule_georep PRIMARYVOL SECONDARY SECONDARYVOL`: `georep schedule` under the script's name.
@@ -170,12 +172,52 @@ pub(crate) struct BackupArgs {
     /// How thoroughly what arrived is compared
     #[arg(long, value_enum, default_value_t = Level::Quick)]
     pub verify: Level,
+    /// Once the copy is proven, keep this many snapshots of each domain (internal method)
+    #[arg(long, value_name = "N", value_parser = parse_keep)]
+    pub keep: Option<usize>,
     /// Show what would be done to each disk, and change nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Print the result as one JSON document on stdout
     #[arg(long)]
     pub json: bool,
+}
+
+/// What `prune` takes.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Deletes the internal snapshots that `georep backup --method internal` left in the images, but for the
+newest of each domain. Snapshots with any other name than `georep-<UTC time>` are left alone.
+
+Example:
+  georep prune --pool /vm --keep 3
+
+Exit codes:
+  0  done
+  1  a snapshot could not be deleted, or libvirt not be asked
+  2  the command line was not understood")]
+pub(crate) struct PruneArgs {
+    /// Directory that holds the images
+    #[arg(long, value_name = "DIR")]
+    pub pool: PathBuf,
+    /// How many snapshots each domain keeps, at least 1
+    #[arg(long, value_name = "N", value_parser = parse_keep)]
+    pub keep: usize,
+    /// libvirt connection [default: libvirt's own]
+    #[arg(long, value_name = "URI")]
+    pub connect: Option<String>,
+    /// Show what would be deleted, and delete nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// The newest snapshot is the copy at the other site, or becomes it: it is never deleted.
+fn parse_keep(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("the newest snapshot is never deleted".to_owned()),
+        Ok(keep) => Ok(keep),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// How images are made to stand still while they are copied.

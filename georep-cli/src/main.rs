@@ -10,6 +10,7 @@ mod image_file;
 mod lock;
 mod manifest;
 mod pool;
+mod prune;
 mod record;
 mod retry;
 mod run_name;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Ok(Command::Schedule(args)) => schedule::run(&args),
         Ok(Command::Status(args)) => conclude(status::run(&args)),
         Ok(Command::Backup(args)) => conclude(backup::run(&args)),
+        Ok(Command::Prune(args)) => conclude(prune::run(&args)),
         Err(usage) => not_understood(&usage),
     };
     exit.into()

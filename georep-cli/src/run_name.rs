@@ -18,6 +18,13 @@ impl RunName {
         Self(format!("{PREFIX}{}", time.strftime("%Y%m%dT%H%M%SZ")))
     }
 
+    /// Whether `text` is the name of a run, of whatever time.
+    pub(crate) fn is_one(text: &str) -> bool {
+        let Some(time) = text.strip_prefix(PREFIX) else { return false };
+        let shape = |c: char| if c.is_ascii_digit() { '0' } else { c };
+        time.chars().map(shape).eq("00000000T000000Z".chars())
+    }
+
     /// The name as text.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
@@ -38,5 +45,14 @@ mod tests {
     fn a_run_is_named_after_its_utc_second() {
         let time: Timestamp = "2026-11-23T08:45:12.9+02:00".parse().unwrap();
         assert_eq!(RunName::at(time).as_str(), "georep-20261123T064512Z");
+    }
+
+    #[test]
+    fn a_name_of_a_run_is_told_from_a_name_that_only_begins_so() {
+        assert!(RunName::is_one(RunName::at(Timestamp::now()).as_str()));
+        for other in ["georep-20261123", "georep-20261123T064512Z.qcow2", "georep-", "1", "before"]
+        {
+            assert!(!RunName::is_one(other), "{other}");
+        }
     }
 }

@@ -1,8 +1,6 @@
 //! The internal method: every image holds a snapshot of its own, one of them the memory; the copy
 //! is that snapshot, and the guests run on while it is made.
 
-use std::time::Duration;
-
 use qcow2_snap::internal::{self, SnapshotImage};
 
 use super::Run;
@@ -11,10 +9,9 @@ use super::outcome::Outcome;
 use super::pause::LongestPause;
 use super::plan::{Chains, PlannedDomain};
 use crate::error::CliError;
+use crate::prune::{self, Pruned};
 use crate::say::bytes;
-
-/// The guest's memory goes through the volume: at 50 MB/s this is 90 GB of it.
-const SNAPSHOT_LIMIT: Duration = Duration::from_secs(1800);
+use crate::tools::SNAPSHOT_LIMIT;
 
 /// Backs up with internal snapshots. They stay in the images where the copy is proven, as they
 /// are the copy; else they are deleted.
@@ -22,8 +19,12 @@ pub(super) fn back_up(run: &Run<'_>, planned: &[PlannedDomain], chains: &Chains)
     let (mut taken, mut pause) = (Vec::new(), LongestPause::default());
     let copied = take(run, planned, &mut taken, &mut pause)
         .and_then(|()| copy(run, planned, &run.images(chains, Some(run.name.as_str()))));
-    let left_behind =
-        if copied.as_ref().is_ok_and(Copy::is_proven) { Vec::new() } else { delete(run, &taken) };
+    let left_behind = if copied.as_ref().is_ok_and(Copy::is_proven) {
+        prune(run, planned);
+        Vec::new()
+    } else {
+        delete(run, &taken)
+    };
     Outcome { copied, pause, left_behind }
 }
 
@@ -58,6 +59,30 @@ fn take<'a>(
     }
     pause.tell(&run.say);
     Ok(())
+}
+
+/// Drops older snapshots where that is asked for. The copy is proven by now: what cannot be
+/// dropped is told, and fails nothing.
+fn prune(run: &Run<'_>, planned: &[PlannedDomain]) {
+    let Some(keep) = run.args.keep else { return };
+    for planned in planned {
+        let (domain, name) = (&planned.domain, &planned.domain.name);
+        let images: Vec<_> = planned.copied().map(|(_, image)| image.to_owned()).collect();
+        match prune::prune(&run.virsh, &run.qemu_img, domain, &images, keep) {
+            Ok(pruned) => {
+                for Pruned { snapshot, failed } in pruned {
+                    match failed {
+                        None => run.say.step("prune", format_args!("{name}: {snapshot} deleted")),
+                        Some(reason) => run.say.warn(
+                            "prune",
+                            format_args!("{name}: {snapshot} is still there: {reason}"),
+                        ),
+                    }
+                }
+            }
+            Err(error) => run.say.warn("prune", format_args!("{name}: {error}")),
+        }
+    }
 }
 
 fn delete(run: &Run<'_>, taken: &[&PlannedDomain]) -> Vec<String> {

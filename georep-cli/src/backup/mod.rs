@@ -51,6 +51,12 @@ struct Run<'a> {
 /// What failed, with the exit code that says in which state everything was left.
 pub(crate) fn run(args: &BackupArgs) -> Result<Exit, CliError> {
     let session = Session::new(&args.primary, args.secondary.clone())?;
+    if args.keep.is_some() && args.method == Method::External {
+        return Err(CliError::new(
+            Exit::Usage,
+            "--keep is for --method internal: overlays are not kept",
+        ));
+    }
     // Before anything is asked: two runs would only be in each other's way.
     let lock = if args.dry_run { None } else { Some(SessionLock::take(&session)?) };
     let run = Run::prepare(args, session)?;
