@@ -1,40 +1,30 @@
 use std::io::{Read, Seek};
-use std::ops::RangeInclusive;
 
 use nom::number::complete::{be_u8, be_u32, be_u64};
 use nom::{IResult, Parser};
 
-use super::error::{ImageError, accept, sound};
+use super::error::{Ended, accept};
+use super::extension::{self, Context, Extensions};
+use super::features::{self, autoclear, compatible, incompatible};
+use super::limits::{
+    CLUSTER_BITS, MAX_BACKING_NAME, MAX_L1_BYTES, MAX_REFCOUNT_ORDER, MAX_REFCOUNT_TABLE_BYTES,
+    MIN_CLUSTER_BITS_EXTENDED_L2,
+};
+use super::problem::{Findings, ProblemCode as Code};
 use super::source::Source;
 use super::table::is_valid_table;
 
 const MAGIC: [u8; 4] = *b"QFI\xfb";
 const V2_LENGTH: u32 = 72;
 const V3_LENGTH: u32 = 104;
+/// With the compression type and its padding.
+const LONGEST_KNOWN: usize = 112;
 
-/// QEMU's limits.
-const CLUSTER_BITS: RangeInclusive<u32> = 9..=21;
-const MIN_CLUSTER_BITS_EXTENDED_L2: u32 = 14;
-pub(super) const MAX_L1_BYTES: u64 = 32 << 20;
-const MAX_REFCOUNT_TABLE_BYTES: u64 = 8 << 20;
-const MAX_REFCOUNT_ORDER: u32 = 6;
-const MAX_ENCRYPTION: u32 = 2;
-const MAX_BACKING_NAME: u32 = 1023;
-const MAX_BACKING_FORMAT: usize = 15;
+/// Methods of encryption.
+const AES: u32 = 1;
+const LUKS: u32 = 2;
 
-/// Incompatible feature bits.
-const DIRTY: u64 = 1 << 0;
-const CORRUPT: u64 = 1 << 1;
-const DATA_FILE: u64 = 1 << 2;
-const COMPRESSION_TYPE: u64 = 1 << 3;
-const EXTENDED_L2: u64 = 1 << 4;
-const KNOWN_INCOMPATIBLE: u64 = DIRTY | CORRUPT | DATA_FILE | COMPRESSION_TYPE | EXTENDED_L2;
-
-/// Types of header extensions.
-const EXTENSION_END: u32 = 0;
-const EXTENSION_BACKING_FORMAT: u32 = 0xe279_2aca;
-
-/// The header of an image, with those of its extensions that matter here.
+/// The header of an image, with its extensions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Header {
@@ -62,14 +52,18 @@ pub struct Header {
     pub snapshot_count: u32,
     /// Where the snapshot table starts.
     pub snapshots_offset: u64,
-    /// Features a reader must know.
+    /// Features a reader must know: bits of [`features::incompatible`].
     pub incompatible_features: u64,
-    /// Features a reader may ignore.
+    /// Features a reader may ignore: bits of [`features::compatible`].
     pub compatible_features: u64,
-    /// Features a writer that does not know them must clear.
+    /// Features a writer that does not know them must clear: bits of [`features::autoclear`].
     pub autoclear_features: u64,
+    /// Bytes of the header, 72 in version 2.
+    pub length: u32,
     /// 0 deflate, 1 zstd.
     pub compression_type: u8,
+    /// The extensions.
+    pub extensions: Extensions,
 }
 
 /// A backing file, as the header names it.
@@ -94,125 +88,247 @@ impl Header {
 
     /// Whether guest data lies in another file.
     pub fn has_data_file(&self) -> bool {
-        self.incompatible_features & DATA_FILE != 0
+        self.incompatible_features & incompatible::DATA_FILE != 0
+    }
+
+    /// Whether that other file is a raw image by itself.
+    pub fn has_raw_data_file(&self) -> bool {
+        self.autoclear_features & autoclear::RAW_DATA_FILE != 0
     }
 
     /// Whether level-2 entries have 128 bits, with subclusters.
     pub fn has_extended_l2(&self) -> bool {
-        self.incompatible_features & EXTENDED_L2 != 0
+        self.incompatible_features & incompatible::EXTENDED_L2 != 0
     }
 
-    pub(super) fn read<R: Read + Seek>(source: &mut Source<R>) -> Result<Self, ImageError> {
-        let available = |limit: u64| usize::try_from(source.length().min(limit)).unwrap_or(0);
-        let (start, cluster_limit) =
-            (available(V3_LENGTH.into()), available(1 << CLUSTER_BITS.end()));
-        let start = source.read(0, start, "the header")?;
-        if !start.starts_with(&MAGIC) {
-            return Err(ImageError::NotQcow2);
+    /// Whether QEMU has marked the image as corrupt.
+    pub fn is_corrupt(&self) -> bool {
+        self.incompatible_features & incompatible::CORRUPT != 0
+    }
+
+    /// Whether the refcounts may be out of date.
+    pub fn is_dirty(&self) -> bool {
+        self.incompatible_features & incompatible::DIRTY != 0
+    }
+
+    /// Whether refcounts may be brought up to date later than what they count.
+    pub fn has_lazy_refcounts(&self) -> bool {
+        self.compatible_features & compatible::LAZY_REFCOUNTS != 0
+    }
+
+    /// The method of encryption by the name that QEMU gives it.
+    pub fn encryption_name(&self) -> Option<&'static str> {
+        match self.encryption {
+            AES => Some("aes"),
+            LUKS => Some("luks"),
+            _ => None,
         }
-        let cut = |_| ImageError::Damaged("the file ends within its header".to_owned());
-        let (_, (mut header, backing_name)) = fixed_fields(&start).map_err(cut)?;
-        accept(matches!(header.version, 2 | 3), || format!("version {}", header.version))?;
-        accept(CLUSTER_BITS.contains(&header.cluster_bits), || {
-            format!("clusters of 2^{} bytes", header.cluster_bits)
+    }
+
+    /// Bytes of the refcount table.
+    pub(super) fn refcount_table_bytes(&self) -> u64 {
+        u64::from(self.refcount_table_clusters) * self.cluster_size()
+    }
+
+    /// Bytes of the active level-1 table.
+    pub(super) fn l1_bytes(&self) -> u64 {
+        u64::from(self.l1_size) * 8
+    }
+
+    /// Bytes of the disk that one level-1 entry stands for: one level-2 table's worth of clusters.
+    pub(super) fn bytes_an_l1_entry(&self) -> u64 {
+        let entry = if self.has_extended_l2() { 16 } else { 8 };
+        self.cluster_size() / entry * self.cluster_size()
+    }
+
+    pub(super) fn read<R: Read + Seek>(
+        source: &mut Source<R>,
+        findings: &mut Findings,
+    ) -> Result<Self, Ended> {
+        let start = source.read(0, LONGEST_KNOWN)?;
+        accept(start.starts_with(&MAGIC), Code::NotQcow2, || {
+            "the file does not begin with the magic number of qcow2".to_owned()
         })?;
-        let mut length = V2_LENGTH;
-        if header.version == 3 {
-            (_, length) = header.version_3_fields(&start).map_err(cut)?;
-            accept(length >= V3_LENGTH, || format!("a header of {length} bytes"))?;
-        }
-        let cluster = 1_usize << header.cluster_bits;
-        let first_cluster = source.read(0, cluster.min(cluster_limit), "the header")?;
-        header.check_features(length, &first_cluster)?;
-        header.check_tables(source.length())?;
-        header.backing = backing(&first_cluster, length, backing_name, header.cluster_size())?;
+        let (mut header, backing_name) = fields(&start);
+        header.check_geometry()?;
+        let cluster = usize::try_from(header.cluster_size()).unwrap_or(usize::MAX);
+        // An extension may begin before the end of the cluster and reach over it.
+        let first_cluster = source.read(0, cluster.saturating_add(8))?;
+        header.read_rest(&first_cluster, backing_name, findings)?;
+        header.check_features()?;
+        header.check_tables()?;
+        header.find_damage(source, backing_name, findings);
         Ok(header)
     }
 
-    /// Bytes 72 to 103. Returns the header's length.
-    fn version_3_fields<'a>(&mut self, start: &'a [u8]) -> IResult<&'a [u8], u32> {
-        let input = start.get(V2_LENGTH as usize..).unwrap_or_default();
-        let (rest, (incompatible, compatible, autoclear, order, length)) =
-            (be_u64, be_u64, be_u64, be_u32, be_u32).parse(input)?;
-        self.incompatible_features = incompatible;
-        self.compatible_features = compatible;
-        self.autoclear_features = autoclear;
-        self.refcount_order = order;
-        Ok((rest, length))
-    }
-
-    fn check_features(&mut self, length: u32, first_cluster: &[u8]) -> Result<(), ImageError> {
-        accept(u64::from(length) <= self.cluster_size(), || {
-            format!("a header of {length} bytes, longer than a cluster")
+    /// What must hold before anything else of the file can be read.
+    fn check_geometry(&self) -> Result<(), Ended> {
+        let (version, length, bits) = (self.version, self.length, self.cluster_bits);
+        accept(matches!(version, 2 | 3), Code::UnsupportedVersion, || {
+            format!("version {version}")
         })?;
-        sound(first_cluster.len() >= length as usize, || {
-            "the file ends within its header".to_owned()
+        accept(CLUSTER_BITS.contains(&bits), Code::InvalidClusterSize, || {
+            format!("clusters of 2^{bits} bytes")
         })?;
-        let unknown = self.incompatible_features & !KNOWN_INCOMPATIBLE;
-        accept(unknown == 0, || format!("unknown incompatible features {unknown:#x}"))?;
-        if length > V3_LENGTH {
-            let rest = first_cluster.get(V3_LENGTH as usize..).unwrap_or_default();
-            self.compression_type = be_u8::<_, ()>(rest).map_or(0, |(_, kind)| kind);
-        }
-        let announced = self.incompatible_features & COMPRESSION_TYPE != 0;
-        accept(self.compression_type <= 1 && announced == (self.compression_type != 0), || {
-            format!("compression type {}", self.compression_type)
-        })?;
-        accept(
-            !self.has_extended_l2() || self.cluster_bits >= MIN_CLUSTER_BITS_EXTENDED_L2,
-            || "extended level-2 entries need clusters of 16 KiB".to_owned(),
-        )?;
-        accept(self.encryption <= MAX_ENCRYPTION, || format!("encryption {}", self.encryption))?;
-        accept(self.refcount_order <= MAX_REFCOUNT_ORDER, || {
-            format!("refcounts of 2^{} bits", self.refcount_order)
-        })?;
-        sound(self.incompatible_features & CORRUPT == 0, || {
-            "QEMU has marked it as corrupt".to_owned()
-        })?;
-        sound(self.incompatible_features & DIRTY == 0, || {
-            "its refcounts are marked as out of date (in use with lazy refcounts, or not closed)"
-                .to_owned()
+        let least = if version == 3 { V3_LENGTH } else { V2_LENGTH };
+        let fits = length >= least && u64::from(length) <= self.cluster_size();
+        accept(fits, Code::InvalidHeaderLength, || {
+            format!("a header of {length} bytes in a cluster of {}", self.cluster_size())
         })
     }
 
-    fn check_tables(&self, file_length: u64) -> Result<(), ImageError> {
+    /// The extensions, and the backing file.
+    fn read_rest(
+        &mut self,
+        first_cluster: &[u8],
+        (offset, length): (u64, u32),
+        findings: &mut Findings,
+    ) -> Result<(), Ended> {
         let cluster = self.cluster_size();
-        let refcount_bytes = u64::from(self.refcount_table_clusters) * cluster;
-        accept(refcount_bytes > 0, || "it has no refcount table".to_owned())?;
-        accept(
-            refcount_bytes <= MAX_REFCOUNT_TABLE_BYTES
-                && is_valid_table(self.refcount_table_offset, refcount_bytes, cluster),
-            || "its refcount table is too large or in no valid place".to_owned(),
-        )?;
-        let l1_bytes = u64::from(self.l1_size) * 8;
-        accept(
-            l1_bytes <= MAX_L1_BYTES && is_valid_table(self.l1_table_offset, l1_bytes, cluster),
-            || "its level-1 table is too large or in no valid place".to_owned(),
-        )?;
-        let covered = u128::from(self.l1_size) * u128::from(self.bytes_an_l1_entry());
-        accept(covered >= u128::from(self.virtual_size), || {
-            "its level-1 table is smaller than the disk".to_owned()
+        accept(offset <= cluster, Code::InvalidBackingFile, || {
+            format!("the name of the backing file is at offset {offset}")
         })?;
-        for (name, offset, bytes) in [
-            ("refcount table", self.refcount_table_offset, refcount_bytes),
-            ("level-1 table", self.l1_table_offset, l1_bytes),
-        ] {
-            sound(offset.saturating_add(bytes) <= file_length, || {
-                format!("its {name} ends past the end of the file ({file_length})")
+        let end = if offset == 0 { cluster } else { offset };
+        let context = Context {
+            cluster_size: cluster,
+            is_luks: self.encryption == LUKS,
+            has_bitmaps: self.autoclear_features & autoclear::BITMAPS != 0,
+        };
+        if let Some(area) = slice(first_cluster, self.length.into(), end + 8) {
+            self.extensions = extension::read(area, context, findings)?;
+        }
+        if offset != 0 {
+            let fits = length <= MAX_BACKING_NAME && offset + u64::from(length) <= cluster;
+            accept(fits, Code::InvalidBackingFile, || {
+                format!("the name of the backing file has {length} bytes")
             })?;
+            let name = slice(first_cluster, offset, offset + u64::from(length));
+            let file = super::until_nul(name.unwrap_or_default());
+            let format = self.extensions.backing_format.clone();
+            self.backing =
+                Some(Backing { file, format }).filter(|backing| !backing.file.is_empty());
         }
         Ok(())
     }
 
-    /// Bytes of the disk that one level-1 entry stands for: one level-2 table's worth of clusters.
-    fn bytes_an_l1_entry(&self) -> u64 {
-        let entry = if self.has_extended_l2() { 16 } else { 8 };
-        self.cluster_size() / entry * self.cluster_size()
+    fn check_features(&self) -> Result<(), Ended> {
+        let names = &self.extensions.feature_names;
+        let unknown = features::unknown_incompatible(self.incompatible_features, names);
+        accept(unknown.is_empty(), Code::UnknownFeature, || {
+            format!("unknown incompatible features: {}", unknown.join(", "))
+        })?;
+        let announced = self.incompatible_features & incompatible::COMPRESSION_TYPE != 0;
+        let fits = self.compression_type <= 1 && announced == (self.compression_type != 0);
+        accept(fits, Code::InvalidCompression, || {
+            format!("compression type {}", self.compression_type)
+        })?;
+        let extended = self.has_extended_l2();
+        let fits = !extended || self.cluster_bits >= MIN_CLUSTER_BITS_EXTENDED_L2;
+        accept(fits, Code::InvalidClusterSize, || {
+            "extended level-2 entries need clusters of at least 16 KiB".to_owned()
+        })?;
+        accept(self.encryption <= LUKS, Code::InvalidEncryption, || {
+            format!("encryption {}", self.encryption)
+        })?;
+        let has_luks_header = self.extensions.luks_header.is_some();
+        accept(self.encryption != LUKS || has_luks_header, Code::InvalidEncryption, || {
+            "encrypted by LUKS, but without a header of LUKS".to_owned()
+        })?;
+        accept(self.refcount_order <= MAX_REFCOUNT_ORDER, Code::InvalidRefcountWidth, || {
+            format!("refcounts of 2^{} bits", self.refcount_order)
+        })
+    }
+
+    fn check_tables(&self) -> Result<(), Ended> {
+        let (cluster, bytes) = (self.cluster_size(), self.refcount_table_bytes());
+        accept(bytes > 0, Code::InvalidRefcountTable, || "it has no refcount table".to_owned())?;
+        let fits = bytes <= MAX_REFCOUNT_TABLE_BYTES
+            && is_valid_table(self.refcount_table_offset, bytes, cluster);
+        accept(fits, Code::InvalidRefcountTable, || {
+            let offset = self.refcount_table_offset;
+            format!("a refcount table of {bytes} bytes at offset {offset}")
+        })?;
+        let bytes = self.l1_bytes();
+        let fits = bytes <= MAX_L1_BYTES && is_valid_table(self.l1_table_offset, bytes, cluster);
+        accept(fits, Code::InvalidL1Table, || {
+            format!("a level-1 table of {bytes} bytes at offset {}", self.l1_table_offset)
+        })?;
+        let covered = u128::from(self.l1_size) * u128::from(self.bytes_an_l1_entry());
+        accept(covered >= u128::from(self.virtual_size), Code::InvalidL1Table, || {
+            "its level-1 table is smaller than the disk".to_owned()
+        })
+    }
+
+    /// What QEMU opens, but should not.
+    fn find_damage<R: Read + Seek>(
+        &self,
+        source: &Source<R>,
+        backing_name: (u64, u32),
+        findings: &mut Findings,
+    ) {
+        let file = source.length();
+        let past_end = |what: &str| format!("{what} ends past the end of the file ({file})");
+        let named =
+            backing_name.0 + u64::from(if backing_name.0 == 0 { 0 } else { backing_name.1 });
+        findings.expect(source.has(0, named.max(self.length.into())), Code::HeaderPastEnd, || {
+            past_end("its header")
+        });
+        findings.expect(!self.is_corrupt(), Code::MarkedCorrupt, || {
+            "QEMU has marked it as corrupt".to_owned()
+        });
+        findings.expect(!self.is_dirty(), Code::MarkedDirty, || {
+            "its refcounts are marked as out of date (in use with lazy refcounts, or not closed)"
+                .to_owned()
+        });
+        let named = !self.has_data_file() || self.extensions.data_file.is_some();
+        findings.expect(named, Code::NoDataFileName, || {
+            "its data is in another file, which it does not name".to_owned()
+        });
+        let refcounts = source.has(self.refcount_table_offset, self.refcount_table_bytes());
+        findings.expect(refcounts, Code::RefcountTablePastEnd, || past_end("its refcount table"));
+        let l1 = source.has(self.l1_table_offset, self.l1_bytes());
+        findings.expect(l1, Code::L1TablePastEnd, || past_end("its level-1 table"));
+        if let Some(bitmaps) = self.extensions.bitmaps {
+            let there = source.has(bitmaps.directory_offset, bitmaps.directory_size);
+            findings.expect(there, Code::BitmapsPastEnd, || past_end("the directory of bitmaps"));
+        }
     }
 }
 
-/// Bytes 0 to 71, with where the name of the backing file is: offset and length.
-fn fixed_fields(input: &[u8]) -> IResult<&[u8], (Header, (u64, u32))> {
+/// Bytes 0 to 111, with where the name of the backing file is: offset and length.
+fn fields(start: &[u8]) -> (Header, (u64, u32)) {
+    let header = Header {
+        version: 0,
+        backing: None,
+        cluster_bits: 0,
+        virtual_size: 0,
+        encryption: 0,
+        l1_size: 0,
+        l1_table_offset: 0,
+        refcount_table_offset: 0,
+        refcount_table_clusters: 0,
+        refcount_order: 4,
+        snapshot_count: 0,
+        snapshots_offset: 0,
+        incompatible_features: 0,
+        compatible_features: 0,
+        autoclear_features: 0,
+        length: V2_LENGTH,
+        compression_type: 0,
+        extensions: Extensions::default(),
+    };
+    let Ok((rest, (mut header, backing_name))) = version_2_fields(start, header.clone()) else {
+        return (header, (0, 0));
+    };
+    if header.version == 3 {
+        // All of `rest` is there: `start` has its full length.
+        header = version_3_fields(rest, header.clone()).map_or(header, |(_, header)| header);
+    }
+    (header, backing_name)
+}
+
+/// Bytes 0 to 71.
+fn version_2_fields(input: &[u8], header: Header) -> IResult<&[u8], (Header, (u64, u32))> {
     let (input, (_magic, version)) = (be_u32, be_u32).parse(input)?;
     let (input, backing_name) = (be_u64, be_u32).parse(input)?;
     let (input, (cluster_bits, virtual_size, encryption)) =
@@ -223,7 +339,6 @@ fn fixed_fields(input: &[u8]) -> IResult<&[u8], (Header, (u64, u32))> {
     let (input, (snapshot_count, snapshots_offset)) = (be_u32, be_u64).parse(input)?;
     let header = Header {
         version,
-        backing: None,
         cluster_bits,
         virtual_size,
         encryption,
@@ -231,71 +346,31 @@ fn fixed_fields(input: &[u8]) -> IResult<&[u8], (Header, (u64, u32))> {
         l1_table_offset,
         refcount_table_offset,
         refcount_table_clusters,
-        refcount_order: 4,
         snapshot_count,
         snapshots_offset,
-        incompatible_features: 0,
-        compatible_features: 0,
-        autoclear_features: 0,
-        compression_type: 0,
+        ..header
     };
     Ok((input, (header, backing_name)))
 }
 
-fn backing(
-    first_cluster: &[u8],
-    header_length: u32,
-    (offset, length): (u64, u32),
-    cluster_size: u64,
-) -> Result<Option<Backing>, ImageError> {
-    accept(offset <= cluster_size, || format!("a backing file name at offset {offset}"))?;
-    let end = if offset == 0 { cluster_size } else { offset };
-    let format = backing_format(first_cluster, header_length.into(), end)?;
-    if offset == 0 {
-        return Ok(None);
-    }
-    accept(length <= MAX_BACKING_NAME && offset + u64::from(length) <= cluster_size, || {
-        format!("a backing file name of {length} bytes")
-    })?;
-    let name = slice(first_cluster, offset, length.into())
-        .ok_or_else(|| ImageError::Damaged("the file ends within the backing file name".into()))?;
-    Ok(Some(Backing { file: lossy(name), format }))
+/// Bytes 72 to 104; the last of them only where the header is longer than 104 bytes.
+fn version_3_fields(input: &[u8], header: Header) -> IResult<&[u8], Header> {
+    let (input, (incompatible_features, compatible_features, autoclear_features)) =
+        (be_u64, be_u64, be_u64).parse(input)?;
+    let (input, (refcount_order, length, compression_type)) =
+        (be_u32, be_u32, be_u8).parse(input)?;
+    let header = Header {
+        incompatible_features,
+        compatible_features,
+        autoclear_features,
+        refcount_order,
+        length,
+        compression_type: if length > V3_LENGTH { compression_type } else { 0 },
+        ..header
+    };
+    Ok((input, header))
 }
 
-/// Walks the extensions from the end of the header to `end`: type, length, data padded to 8 bytes.
-fn backing_format(cluster: &[u8], start: u64, end: u64) -> Result<Option<String>, ImageError> {
-    let mut position = start;
-    let mut found = None;
-    while position < end {
-        let Some(head) = slice(cluster, position, 8) else {
-            break;
-        };
-        let Ok((_, (kind, length))) = (be_u32::<_, ()>, be_u32).parse(head) else {
-            break;
-        };
-        position += 8;
-        if kind == EXTENSION_END {
-            break;
-        }
-        accept(position <= end && u64::from(length) <= end - position, || {
-            format!("a header extension of {length} bytes")
-        })?;
-        if kind == EXTENSION_BACKING_FORMAT {
-            let name = slice(cluster, position, length.into())
-                .filter(|name| name.len() <= MAX_BACKING_FORMAT)
-                .ok_or_else(|| ImageError::Rejected("the backing format is too long".into()))?;
-            found = Some(lossy(name));
-        }
-        position += u64::from(length).next_multiple_of(8);
-    }
-    Ok(found)
-}
-
-fn slice(bytes: &[u8], offset: u64, length: u64) -> Option<&[u8]> {
-    let start = usize::try_from(offset).ok()?;
-    bytes.get(start..start.checked_add(usize::try_from(length).ok()?)?)
-}
-
-fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+fn slice(bytes: &[u8], start: u64, end: u64) -> Option<&[u8]> {
+    bytes.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
 }

@@ -4,22 +4,24 @@ use std::io::{Read, Seek};
 use nom::number::complete::{be_u16, be_u32, be_u64};
 use nom::{IResult, Parser};
 
-use super::error::{ImageError, accept, sound};
-use super::header::{Header, MAX_L1_BYTES};
+use super::error::{Ended, accept};
+use super::header::Header;
+use super::limits::{
+    MAX_L1_BYTES, MAX_SNAPSHOT_EXTRA_BYTES, MAX_SNAPSHOT_TABLE_BYTES, MAX_SNAPSHOTS,
+};
+use super::problem::{Findings, ProblemCode as Code, shown};
 use super::source::Source;
 use super::table::is_valid_table;
-
-/// QEMU's limits.
-const MAX_SNAPSHOTS: u32 = 65536;
-const MAX_TABLE_BYTES: u64 = 1024 * MAX_SNAPSHOTS as u64;
-const MAX_EXTRA_BYTES: usize = 1024;
 
 /// Bytes of an entry before its extra data.
 const FIXED_LENGTH: usize = 40;
 /// Bytes of extra data that version 3 demands: size of the VM state, size of the disk.
 const MIN_EXTRA_V3: usize = 16;
+/// Bytes of extra data that are known: also the count of instructions.
+const KNOWN_EXTRA: usize = 24;
 
-/// An internal snapshot, as the snapshot table describes it.
+/// An internal snapshot, as the snapshot table describes it (`docs/interop/qcow2.rst`, section
+/// "Snapshots").
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {
@@ -40,10 +42,21 @@ pub struct Snapshot {
     pub disk_size: Option<u64>,
     /// Instructions executed, where the VM ran with record and replay.
     pub icount: Option<u64>,
+    /// Extra data beyond what is known.
+    pub unknown_extra: Vec<u8>,
     /// Where its level-1 table starts.
     pub l1_table_offset: u64,
     /// Entries of its level-1 table.
     pub l1_size: u32,
+}
+
+/// The snapshots, and how many bytes their table has.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub snapshots: Vec<Snapshot>,
+    pub bytes: u64,
+    /// Whether it ends past the end of the file.
+    is_cut: bool,
 }
 
 /// The fixed part of an entry, and the lengths of what follows it.
@@ -58,48 +71,68 @@ struct Fixed {
 pub(super) fn read_table<R: Read + Seek>(
     source: &mut Source<R>,
     header: &Header,
-) -> Result<Vec<Snapshot>, ImageError> {
+    findings: &mut Findings,
+) -> Result<Table, Ended> {
     let (count, start) = (header.snapshot_count, header.snapshots_offset);
-    accept(count <= MAX_SNAPSHOTS, || format!("{count} snapshots"))?;
+    accept(count <= MAX_SNAPSHOTS, Code::InvalidSnapshotTable, || format!("{count} snapshots"))?;
     let minimum = u64::from(count) * FIXED_LENGTH as u64;
-    accept(is_valid_table(start, minimum, header.cluster_size()), || {
-        format!("a snapshot table at offset {start}")
-    })?;
-    let mut snapshots = Vec::new();
-    let mut position = start;
+    let valid = is_valid_table(start, minimum, header.cluster_size());
+    accept(valid, Code::InvalidSnapshotTable, || format!("a snapshot table at offset {start}"))?;
+    let mut table = Table { snapshots: Vec::new(), bytes: 0, is_cut: false };
     for index in 0..count {
-        let (snapshot, length) = read_entry(source, position, index, header.version)?;
-        position = (position + length).next_multiple_of(8);
-        accept(position - start <= MAX_TABLE_BYTES, || "its snapshot table is too large".into())?;
-        check(&snapshot, index, header, source.length())?;
-        snapshots.push(snapshot);
+        read_entry(source, header, index, &mut table, findings)?;
     }
-    check_unique(&snapshots, "id", |snapshot| &snapshot.id)?;
-    check_unique(&snapshots, "name", |snapshot| &snapshot.name)?;
-    Ok(snapshots)
+    let snapshots = &table.snapshots;
+    expect_unique(snapshots, |snapshot| &snapshot.id, ("id", Code::DuplicateSnapshotId), findings);
+    let name = ("name", Code::DuplicateSnapshotName);
+    expect_unique(snapshots, |snapshot| &snapshot.name, name, findings);
+    Ok(table)
 }
 
-/// Reads the entry at `position`. Returns it with its length.
+/// Reads the entry that follows the table's last one.
 fn read_entry<R: Read + Seek>(
     source: &mut Source<R>,
-    position: u64,
+    header: &Header,
     index: u32,
-    version: u32,
-) -> Result<(Snapshot, u64), ImageError> {
-    let what = format!("entry {index} of the snapshot table");
-    let cut = |_| ImageError::Damaged(format!("{what} is cut off"));
-    let bytes = source.read(position, FIXED_LENGTH, &what)?;
-    let (_, fixed) = fixed_part(&bytes).map_err(cut)?;
-    accept(fixed.extra_length <= MAX_EXTRA_BYTES, || {
-        format!("{what} has {} bytes of extra data", fixed.extra_length)
+    table: &mut Table,
+    findings: &mut Findings,
+) -> Result<(), Ended> {
+    let position = table.bytes.next_multiple_of(8);
+    let at = header.snapshots_offset + table.bytes;
+    let padding = source.read(at, usize::try_from(position - table.bytes).unwrap_or(0))?;
+    findings.expect(padding.iter().all(|&byte| byte == 0), Code::NonZeroPadding, || {
+        format!("the padding before snapshot {index} is not zero")
+    });
+    let at = header.snapshots_offset + position;
+    let bytes = source.read(at, FIXED_LENGTH)?;
+    let Ok((_, fixed)) = fixed_part(&bytes) else { return Ok(()) };
+    let extra = fixed.extra_length;
+    accept(extra <= MAX_SNAPSHOT_EXTRA_BYTES, Code::InvalidSnapshotTable, || {
+        format!("snapshot {index} has {extra} bytes of extra data")
     })?;
-    sound(version < 3 || fixed.extra_length >= MIN_EXTRA_V3, || {
-        format!("{what} has only {} bytes of extra data", fixed.extra_length)
+    let rest = extra + fixed.id_length + fixed.name_length;
+    let bytes = source.read(at + FIXED_LENGTH as u64, rest)?;
+    table.bytes = position + (FIXED_LENGTH + rest) as u64;
+    accept(table.bytes <= MAX_SNAPSHOT_TABLE_BYTES, Code::InvalidSnapshotTable, || {
+        format!("the snapshot table is larger than {MAX_SNAPSHOT_TABLE_BYTES} bytes")
     })?;
-    let rest = fixed.extra_length + fixed.id_length + fixed.name_length;
-    let bytes = source.read(position + FIXED_LENGTH as u64, rest, &what)?;
     let snapshot = variable_part(fixed, &bytes);
-    Ok((snapshot, (FIXED_LENGTH + rest) as u64))
+    let file = source.length();
+    if source.has(header.snapshots_offset, table.bytes) {
+        findings.expect(
+            header.version < 3 || extra >= MIN_EXTRA_V3,
+            Code::SnapshotExtraTooShort,
+            || format!("snapshot {index} has only {extra} bytes of extra data"),
+        );
+        find_damage(&snapshot, index, header, source, findings);
+    } else if !std::mem::replace(&mut table.is_cut, true) {
+        // What is there of it, and all that follows, says nothing.
+        findings.expect(false, Code::SnapshotTablePastEnd, || {
+            format!("snapshot {index} in its table ends past the end of the file ({file})")
+        });
+    }
+    table.snapshots.push(snapshot);
+    Ok(())
 }
 
 fn fixed_part(input: &[u8]) -> IResult<&[u8], Fixed> {
@@ -116,6 +149,7 @@ fn fixed_part(input: &[u8]) -> IResult<&[u8], Fixed> {
         vm_state_size: vm_state_size.into(),
         disk_size: None,
         icount: None,
+        unknown_extra: Vec::new(),
         l1_table_offset,
         l1_size,
     };
@@ -137,39 +171,57 @@ fn variable_part(fixed: Fixed, bytes: &[u8]) -> Snapshot {
         vm_state_size: field(0).unwrap_or(snapshot.vm_state_size),
         disk_size: field(1),
         icount: field(2).filter(|&count| count != u64::MAX),
+        unknown_extra: extra.get(KNOWN_EXTRA..).unwrap_or_default().to_vec(),
         ..snapshot
     }
 }
 
-fn check(
+fn find_damage<R: Read + Seek>(
     snapshot: &Snapshot,
     index: u32,
     header: &Header,
-    file_length: u64,
-) -> Result<(), ImageError> {
-    sound(!snapshot.id.is_empty(), || format!("snapshot {index} has no id"))?;
-    sound(!snapshot.name.is_empty(), || format!("snapshot {index} has no name"))?;
-    let name = String::from_utf8_lossy(&snapshot.name);
+    source: &Source<R>,
+    findings: &mut Findings,
+) {
+    let id = &snapshot.id;
+    findings
+        .expect(!id.is_empty(), Code::EmptySnapshotId, || format!("snapshot {index} has no id"));
+    findings.expect(!snapshot.name.is_empty(), Code::EmptySnapshotName, || {
+        format!("snapshot {index} has no name")
+    });
+    let name = shown(&snapshot.name);
+    let has_nul = id.contains(&0) || snapshot.name.contains(&0);
+    findings.expect(!has_nul, Code::NulInSnapshotName, || {
+        format!("the id or name of snapshot `{name}` has a NUL in it")
+    });
     let (offset, bytes) = (snapshot.l1_table_offset, u64::from(snapshot.l1_size) * 8);
-    sound(bytes <= MAX_L1_BYTES && is_valid_table(offset, bytes, header.cluster_size()), || {
-        format!("the level-1 table of snapshot `{name}` is too large or in no valid place")
-    })?;
-    sound(offset.saturating_add(bytes) <= file_length, || {
+    findings.expect(
+        is_valid_table(offset, bytes, header.cluster_size()),
+        Code::SnapshotL1Misaligned,
+        || format!("the level-1 table of snapshot `{name}` is in no valid place ({offset})"),
+    );
+    let covered = u128::from(snapshot.l1_size) * u128::from(header.bytes_an_l1_entry());
+    // Without a size of its own the disk may have been smaller when the snapshot was taken.
+    let covers = snapshot.disk_size.is_none_or(|size| covered >= size.into());
+    findings.expect(bytes <= MAX_L1_BYTES && covers, Code::SnapshotL1Size, || {
+        format!("the level-1 table of snapshot `{name}` has {bytes} bytes, which cannot be")
+    });
+    findings.expect(source.has(offset, bytes), Code::SnapshotL1PastEnd, || {
         format!("the level-1 table of snapshot `{name}` ends past the end of the file")
-    })
+    });
 }
 
-fn check_unique<'a>(
+/// Names the first that is there twice. Empty ones have been found already.
+fn expect_unique<'a>(
     snapshots: &'a [Snapshot],
-    what: &str,
-    field: impl Fn(&'a Snapshot) -> &'a Vec<u8>,
-) -> Result<(), ImageError> {
+    field: impl Fn(&'a Snapshot) -> &'a [u8],
+    (what, code): (&str, Code),
+    findings: &mut Findings,
+) {
     let mut seen = HashSet::new();
-    match snapshots.iter().map(field).find(|value| !seen.insert(*value)) {
-        None => Ok(()),
-        Some(twice) => {
-            let twice = String::from_utf8_lossy(twice);
-            Err(ImageError::Damaged(format!("two snapshots have the {what} `{twice}`")))
-        }
-    }
+    let mut fields = snapshots.iter().map(field).filter(|field| !field.is_empty());
+    let twice = fields.find(|&field| !seen.insert(field));
+    findings.expect(twice.is_none(), code, || {
+        format!("two snapshots have the {what} `{}`", shown(twice.unwrap_or_default()))
+    });
 }

@@ -1,8 +1,6 @@
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 
-use super::error::{ImageError, sound};
-
-/// The file of an image, read at positions. What lies past its end is an error, not zeros.
+/// The file of an image, read at positions.
 #[derive(Debug)]
 pub(super) struct Source<R> {
     reader: R,
@@ -11,7 +9,7 @@ pub(super) struct Source<R> {
 }
 
 impl<R: Read + Seek> Source<R> {
-    pub(super) fn new(mut reader: R) -> Result<Self, ImageError> {
+    pub(super) fn new(mut reader: R) -> io::Result<Self> {
         let length = reader.seek(SeekFrom::End(0))?;
         Ok(Self { reader, length })
     }
@@ -20,21 +18,20 @@ impl<R: Read + Seek> Source<R> {
         self.length
     }
 
-    /// Reads `size` bytes at `offset`. Callers bound `size`; nothing is allocated before it is
-    /// known that the file has the bytes.
-    pub(super) fn read(
-        &mut self,
-        offset: u64,
-        size: usize,
-        what: &str,
-    ) -> Result<Vec<u8>, ImageError> {
-        let end = offset.checked_add(size as u64);
-        sound(end.is_some_and(|end| end <= self.length), || {
-            format!("{what} at offset {offset} ends past the end of the file ({})", self.length)
-        })?;
+    /// Whether the file has all `size` bytes at `offset`.
+    pub(super) fn has(&self, offset: u64, size: u64) -> bool {
+        offset.checked_add(size).is_some_and(|end| end <= self.length)
+    }
+
+    /// Reads `size` bytes at `offset`. Past the end of the file are zeros, as QEMU reads it:
+    /// whether there are any, [`Source::has`] tells. Callers bound `size` by a limit.
+    pub(super) fn read(&mut self, offset: u64, size: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; size];
-        self.reader.seek(SeekFrom::Start(offset))?;
-        self.reader.read_exact(&mut bytes)?;
+        let there = self.length.saturating_sub(offset).min(size as u64);
+        if let Some(there) = usize::try_from(there).ok().and_then(|there| bytes.get_mut(..there)) {
+            self.reader.seek(SeekFrom::Start(offset.min(self.length)))?;
+            self.reader.read_exact(there)?;
+        }
         Ok(bytes)
     }
 }

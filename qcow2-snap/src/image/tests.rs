@@ -12,6 +12,7 @@ const REFCOUNT_TABLE: u64 = CLUSTER;
 const L1: u64 = 2 * CLUSTER;
 const L2: u64 = 3 * CLUSTER;
 const DATA: u64 = 4 * CLUSTER;
+const REFCOUNT_BLOCK: u64 = 6 * CLUSTER;
 const SNAPSHOT_TABLE: u64 = 7 * CLUSTER;
 const SNAPSHOT_L1: u64 = 8 * CLUSTER;
 const SNAPSHOT_L2: u64 = 9 * CLUSTER;
@@ -31,9 +32,14 @@ const REFCOUNT_CLUSTERS: u64 = 56;
 const SNAPSHOT_COUNT: u64 = 60;
 const SNAPSHOTS_OFFSET: u64 = 64;
 const INCOMPATIBLE: u64 = 72;
+const AUTOCLEAR: u64 = 88;
 const REFCOUNT_ORDER: u64 = 96;
 const HEADER_LENGTH: u64 = 100;
 const FIRST_EXTENSION: u64 = 104;
+
+const BACKING_FORMAT_EXTENSION: u32 = 0xe279_2aca;
+const BITMAPS_EXTENSION: u32 = 0x2385_2875;
+const LUKS_EXTENSION: u32 = 0x0537_be77;
 
 const COPIED: u64 = 1 << 63;
 
@@ -66,6 +72,8 @@ impl Bytes {
             .u64(SNAPSHOT_L1, SNAPSHOT_L2)
             .u64(SNAPSHOT_L2 + 8 * 63, SNAPSHOT_DATA)
             .snapshot(SNAPSHOT_TABLE, b"1", b"before")
+            .u64(REFCOUNT_TABLE, REFCOUNT_BLOCK)
+            .with(REFCOUNT_BLOCK, &[0, 1].repeat(11))
     }
 
     fn with(mut self, offset: u64, bytes: &[u8]) -> Self {
@@ -109,18 +117,10 @@ impl Bytes {
         Image::read(Cursor::new(&self.0))
     }
 
-    fn rejected(&self) -> String {
-        match self.read() {
-            Err(ImageError::Rejected(reason)) => reason,
-            other => panic!("not rejected: {other:?}"),
-        }
-    }
-
-    fn damaged(&self) -> String {
-        match self.read() {
-            Err(ImageError::Damaged(reason)) => reason,
-            other => panic!("not damaged: {other:?}"),
-        }
+    /// The codes of all problems.
+    fn problems(&self) -> Vec<ProblemCode> {
+        let problems = inspect(Cursor::new(&self.0)).unwrap().problems;
+        problems.iter().map(|problem| problem.code).collect()
     }
 
     fn extents(&self, point: Point<'_>) -> Result<Vec<(ExtentKind, u64, u64)>, ImageError> {
@@ -156,72 +156,131 @@ fn what_is_not_qcow2_is_said_to_be_none() {
 }
 
 #[test]
-fn a_cut_image_is_damaged_wherever_the_cut_is() {
+fn a_cut_image_is_never_valid_wherever_the_cut_is() {
     let table_end = SNAPSHOT_L1 + 8;
     for length in 4..table_end {
-        let reason = Bytes::sound().cut(length).damaged();
-        assert!(reason.contains("the file"), "{length}: {reason}");
+        let error = Bytes::sound().cut(length).read().unwrap_err();
+        match error {
+            ImageError::Damaged(problem) if length >= 104 => {
+                assert!(
+                    problem.message.contains("past the end of the file"),
+                    "{length}: {problem}"
+                );
+            }
+            ImageError::Rejected(_) if length < 104 => {}
+            other => panic!("{length}: {other}"),
+        }
     }
     assert!(Bytes::sound().cut(table_end).read().is_ok(), "data is not looked at");
 }
 
 #[test]
-fn what_qemu_does_not_open_is_rejected() {
+fn what_qemu_does_not_open_is_rejected_with_the_reason() {
+    use ProblemCode::*;
     let sound = Bytes::sound;
-    for (image, reason) in [
-        (sound().u32(VERSION, 4), "version 4"),
-        (sound().u32(CLUSTER_BITS, 8), "clusters of 2^8"),
-        (sound().u32(CLUSTER_BITS, 22), "clusters of 2^22"),
-        (sound().u32(HEADER_LENGTH, 96), "a header of 96 bytes"),
-        (sound().u32(HEADER_LENGTH, u32::MAX), "longer than a cluster"),
-        (sound().u64(INCOMPATIBLE, 1 << 5), "features 0x20"),
-        (sound().u64(INCOMPATIBLE, 1 << 4), "need clusters of 16 KiB"),
-        (sound().u64(INCOMPATIBLE, 1 << 3), "compression type 0"),
-        (sound().u32(ENCRYPTION, 3), "encryption 3"),
-        (sound().u32(REFCOUNT_ORDER, 7), "refcounts of 2^7 bits"),
-        (sound().u32(REFCOUNT_CLUSTERS, 0), "no refcount table"),
-        (sound().u32(REFCOUNT_CLUSTERS, u32::MAX), "refcount table is too large"),
-        (sound().u64(REFCOUNT_OFFSET, 513), "refcount table is too large or in no"),
-        (sound().u32(L1_SIZE, u32::MAX), "level-1 table is too large"),
-        (sound().u64(L1_OFFSET, u64::MAX - 511), "level-1 table is too large or in no"),
-        (sound().u32(L1_SIZE, 0), "smaller than the disk"),
-        (sound().u64(BACKING_OFFSET, u64::MAX), "backing file name at"),
-        (sound().u64(BACKING_OFFSET, 200).u32(BACKING_SIZE, u32::MAX), "backing file name of"),
-        (sound().u32(FIRST_EXTENSION, 7).u32(FIRST_EXTENSION + 4, 0x7fff_ffff), "extension of"),
-        (sound().u32(SNAPSHOT_COUNT, 65_537), "65537 snapshots"),
-        (sound().u32(SNAPSHOT_COUNT, 0).u64(SNAPSHOTS_OFFSET, 1), "snapshot table at offset 1"),
-        (sound().u64(SNAPSHOTS_OFFSET, u64::MAX - 511), "snapshot table at offset"),
-        (sound().u32(SNAPSHOT_TABLE + 36, 1025), "1025 bytes of extra data"),
-        (sound().u32(SNAPSHOT_TABLE + 36, u32::MAX), "bytes of extra data"),
+    let extension =
+        |kind, length| sound().u32(FIRST_EXTENSION, kind).u32(FIRST_EXTENSION + 4, length);
+    for (image, code) in [
+        (sound().u32(VERSION, 4), UnsupportedVersion),
+        (sound().u32(CLUSTER_BITS, 8), InvalidClusterSize),
+        (sound().u32(CLUSTER_BITS, 22), InvalidClusterSize),
+        (sound().u32(HEADER_LENGTH, 96), InvalidHeaderLength),
+        (sound().u32(HEADER_LENGTH, u32::MAX), InvalidHeaderLength),
+        (sound().u64(INCOMPATIBLE, 1 << 5), UnknownFeature),
+        (sound().u64(INCOMPATIBLE, 1 << 4), InvalidClusterSize),
+        (sound().u64(INCOMPATIBLE, 1 << 3), InvalidCompression),
+        (sound().u32(ENCRYPTION, 3), InvalidEncryption),
+        (sound().u32(ENCRYPTION, 2), InvalidEncryption),
+        (extension(LUKS_EXTENSION, 16), InvalidEncryption),
+        (sound().u32(REFCOUNT_ORDER, 7), InvalidRefcountWidth),
+        (sound().u32(REFCOUNT_CLUSTERS, 0), InvalidRefcountTable),
+        (sound().u32(REFCOUNT_CLUSTERS, u32::MAX), InvalidRefcountTable),
+        (sound().u64(REFCOUNT_OFFSET, 513), InvalidRefcountTable),
+        (sound().u32(L1_SIZE, u32::MAX), InvalidL1Table),
+        (sound().u64(L1_OFFSET, u64::MAX - 511), InvalidL1Table),
+        (sound().u32(L1_SIZE, 0), InvalidL1Table),
+        (sound().u64(BACKING_OFFSET, u64::MAX), InvalidBackingFile),
+        (sound().u64(BACKING_OFFSET, 200).u32(BACKING_SIZE, u32::MAX), InvalidBackingFile),
+        (extension(BACKING_FORMAT_EXTENSION, 16), InvalidBackingFile),
+        (extension(7, 0x7fff_ffff), InvalidExtension),
+        (extension(BITMAPS_EXTENSION, 23).u64(AUTOCLEAR, 1), InvalidExtension),
+        (sound().u32(SNAPSHOT_COUNT, 65_537), InvalidSnapshotTable),
+        (sound().u32(SNAPSHOT_COUNT, 0).u64(SNAPSHOTS_OFFSET, 1), InvalidSnapshotTable),
+        (sound().u64(SNAPSHOTS_OFFSET, u64::MAX - 511), InvalidSnapshotTable),
+        (sound().u32(SNAPSHOT_TABLE + 36, 1025), InvalidSnapshotTable),
+        (sound().u32(SNAPSHOT_TABLE + 36, u32::MAX), InvalidSnapshotTable),
     ] {
-        let said = image.rejected();
-        assert!(said.contains(reason), "expected `{reason}`, got `{said}`");
+        assert_eq!(image.problems(), [code]);
+        assert!(inspect(Cursor::new(&image.0)).unwrap().image.is_none());
     }
 }
 
 #[test]
 fn what_qemu_opens_although_it_is_not_sound_is_damaged() {
+    use ProblemCode::*;
     let sound = Bytes::sound;
     let second = SNAPSHOT_TABLE + 72;
     let two = || sound().u32(SNAPSHOT_COUNT, 2);
-    for (image, reason) in [
-        (sound().u64(INCOMPATIBLE, 1 << 1), "marked it as corrupt"),
-        (sound().u64(INCOMPATIBLE, 1), "out of date"),
-        (sound().u64(SNAPSHOTS_OFFSET, END), "entry 0 of the snapshot table"),
-        (sound().u64(SNAPSHOTS_OFFSET, 1 << 40), "ends past the end of the file"),
-        (sound().u32(SNAPSHOT_COUNT, 1000), "snapshot"),
-        (two(), "extra data"),
-        (two().snapshot(second, b"1", b"other"), "two snapshots have the id `1`"),
-        (two().snapshot(second, b"2", b"before"), "two snapshots have the name `before`"),
-        (two().snapshot(second, b"", b"other"), "snapshot 1 has no id"),
-        (two().snapshot(second, b"2", b""), "snapshot 1 has no name"),
-        (sound().u32(SNAPSHOT_TABLE + 36, 8), "only 8 bytes of extra data"),
-        (sound().u64(SNAPSHOT_TABLE, SNAPSHOT_L1 + 8), "in no valid place"),
-        (sound().u32(SNAPSHOT_TABLE + 8, u32::MAX), "too large"),
-        (sound().u64(SNAPSHOT_TABLE, END), "snapshot `before` ends past the end of the file"),
+    for (image, code) in [
+        (sound().u64(INCOMPATIBLE, 1 << 1), MarkedCorrupt),
+        (sound().u64(INCOMPATIBLE, 1), MarkedDirty),
+        (sound().u64(INCOMPATIBLE, 1 << 2), NoDataFileName),
+        (
+            sound().u32(FIRST_EXTENSION, 7).u32(FIRST_EXTENSION + 4, 1).u32(112, 0xff),
+            NonZeroPadding,
+        ),
+        (sound().u64(SNAPSHOTS_OFFSET, END), SnapshotTablePastEnd),
+        (sound().u64(SNAPSHOTS_OFFSET, 1 << 40), SnapshotTablePastEnd),
+        (sound().u64(SNAPSHOTS_OFFSET, 0), Overlap),
+        (two(), SnapshotExtraTooShort),
+        (two().snapshot(second, b"1", b"other"), DuplicateSnapshotId),
+        (two().snapshot(second, b"2", b"before"), DuplicateSnapshotName),
+        (two().snapshot(second, b"2", b"other").with(second - 1, b"x"), NonZeroPadding),
+        (two().snapshot(second, b"", b"other"), EmptySnapshotId),
+        (two().snapshot(second, b"2", b""), EmptySnapshotName),
+        (sound().snapshot(SNAPSHOT_TABLE, b"1", b"a\0b"), NulInSnapshotName),
+        (sound().u32(SNAPSHOT_TABLE + 36, 8), SnapshotExtraTooShort),
+        (sound().u64(SNAPSHOT_TABLE, SNAPSHOT_L1 + 8), SnapshotL1Misaligned),
+        (sound().u32(SNAPSHOT_TABLE + 8, u32::MAX), SnapshotL1Size),
+        (sound().u32(SNAPSHOT_TABLE + 8, 0), SnapshotL1Size),
+        (sound().u64(SNAPSHOT_TABLE, END), SnapshotL1PastEnd),
+        (sound().u64(SNAPSHOT_TABLE, L1), Overlap),
+        (sound().u64(L1_OFFSET, REFCOUNT_TABLE), Overlap),
+        (sound().u64(REFCOUNT_TABLE, 0), NotCounted),
+        (sound().with(REFCOUNT_BLOCK + 4, &[0, 0]), NotCounted),
+        (sound().u64(REFCOUNT_OFFSET, END), RefcountTablePastEnd),
+        (sound().u64(L1_OFFSET, END), L1TablePastEnd),
+        (sound().u32(HEADER_LENGTH, 1024).cut(1023), HeaderPastEnd),
     ] {
-        let said = image.damaged();
-        assert!(said.contains(reason), "expected `{reason}`, got `{said}`");
+        let problems = image.problems();
+        assert!(problems.contains(&code), "expected {code}, got {problems:?}");
+        assert!(inspect(Cursor::new(&image.0)).unwrap().image.is_some());
+    }
+    assert_eq!(sound().problems(), []);
+}
+
+#[test]
+fn a_hostile_table_has_its_problems_counted_only_so_far() {
+    let mut image = Bytes::sound().u32(SNAPSHOT_COUNT, 65_536).u64(SNAPSHOTS_OFFSET, END);
+    image.0.resize(image.0.len() + 65_536 * 40, 0);
+    assert_eq!(image.problems().len(), 100);
+}
+
+#[test]
+fn refcounts_of_every_width_are_read() {
+    for order in 0..=6 {
+        let bytes = match order {
+            0 => vec![0xff, 0b111],
+            1 => vec![0b0101_0101; 3],
+            2 => vec![0x11; 6],
+            order => [vec![0; (1 << (order - 3)) - 1], vec![1]].concat().repeat(11),
+        };
+        let image = Bytes::sound()
+            .with(REFCOUNT_BLOCK, &[0; 32])
+            .u32(REFCOUNT_ORDER, order)
+            .with(REFCOUNT_BLOCK, &bytes);
+        assert_eq!(image.problems(), [], "{order}");
+        assert_eq!(image.with(REFCOUNT_BLOCK, &vec![0; bytes.len()]).problems().len(), 4);
     }
 }
 
@@ -233,6 +292,7 @@ fn version_2_needs_no_extra_data_in_snapshots() {
         .u32(entry + 32, 4096)
         .u32(entry + 36, 0)
         .with(entry + 40, b"1before")
+        .with(entry + 47, &[0; 24])
         .read()
         .unwrap();
     let snapshot = image.snapshot(b"before").unwrap();
@@ -256,8 +316,8 @@ fn backing_file_and_its_format_are_read() {
 
 #[test]
 fn names_are_bytes() {
-    let image = Bytes::sound().snapshot(SNAPSHOT_TABLE, b"1", b"\xff\x00\n").read().unwrap();
-    assert!(image.snapshot(b"\xff\x00\n").is_some());
+    let image = Bytes::sound().snapshot(SNAPSHOT_TABLE, b"1", b"\xff\n").read().unwrap();
+    assert!(image.snapshot(b"\xff\n").is_some());
 }
 
 #[test]
@@ -300,21 +360,25 @@ fn the_last_cluster_may_be_cut_but_not_missing() {
     let cut = Bytes::sound().cut(SNAPSHOT_DATA + 100).extents(Point::Active).unwrap();
     assert_eq!(cut.last(), Some(&(ExtentKind::Data, SNAPSHOT_DATA, 100)));
     let missing = Bytes::sound().cut(SNAPSHOT_DATA).extents(Point::Active);
-    assert!(matches!(missing, Err(ImageError::Damaged(_))), "{missing:?}");
+    assert!(matches!(missing, Err(ImageError::Broken(_))), "{missing:?}");
 }
 
 #[test]
 fn a_misaligned_table_or_cluster_is_damage() {
     for image in [Bytes::sound().u64(L1, L2 + 512), Bytes::sound().u64(L2, DATA + 512)] {
         let extents = image.extents(Point::Active);
-        let Err(ImageError::Damaged(reason)) = extents else { panic!("{extents:?}") };
+        let Err(ImageError::Broken(reason)) = extents else { panic!("{extents:?}") };
         assert!(reason.contains("not the start of a cluster"), "{reason}");
     }
 }
 
 #[test]
 fn images_whose_data_cannot_be_followed_are_refused() {
-    let data_file = Bytes::sound().u64(INCOMPATIBLE, 1 << 2);
+    let data_file = Bytes::sound()
+        .u64(INCOMPATIBLE, 1 << 2)
+        .u32(FIRST_EXTENSION, 0x4441_5441)
+        .u32(FIRST_EXTENSION + 4, 4)
+        .with(FIRST_EXTENSION + 8, b"data");
     let refused = data_file.extents(Point::Active);
     assert!(matches!(refused, Err(ImageError::Unsupported("an external data file"))));
 }
@@ -330,7 +394,9 @@ fn an_iteration_ends_with_its_first_error() {
 
 /// Looks at everything that can be looked at.
 fn explore(bytes: &[u8]) {
-    let Ok(image) = Image::read(Cursor::new(bytes)) else {
+    let inspection = inspect(Cursor::new(bytes)).unwrap();
+    assert_eq!(inspection.image.is_none(), inspection.verdict() == Verdict::Rejected);
+    let Some(image) = inspection.image else {
         return;
     };
     let snapshots = image.snapshots.iter().map(|snapshot| Point::Snapshot(&snapshot.name));
