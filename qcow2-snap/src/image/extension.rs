@@ -26,7 +26,7 @@ pub struct Extensions {
     pub backing_format: Option<String>,
     /// Names of feature bits.
     pub feature_names: Vec<FeatureName>,
-    /// Where the persistent dirty bitmaps are; up to date only with the autoclear feature.
+    /// Where the persistent dirty bitmaps are; `None` also where they are out of date.
     pub bitmaps: Option<Bitmaps>,
     /// Where the header of LUKS is.
     pub luks_header: Option<LuksHeader>,
@@ -117,8 +117,7 @@ impl Extensions {
                 self.backing_format = Some(super::until_nul(data));
             }
             FEATURE_NAMES => self.feature_names = features::names(data),
-            BITMAPS if context.has_bitmaps => self.bitmaps = Some(bitmaps(data, context)?),
-            BITMAPS => {}
+            BITMAPS => self.bitmaps = bitmaps(data, context)?,
             LUKS_HEADER => self.luks_header = Some(luks_header(data, context)?),
             DATA_FILE => self.data_file = Some(super::until_nul(data)),
             kind => self.unknown.push(UnknownExtension { kind, data: data.to_owned() }),
@@ -128,7 +127,7 @@ impl Extensions {
 }
 
 /// Count u32, reserved u32, size of the directory u64, its offset u64.
-fn bitmaps(data: &[u8], context: Context) -> Result<Bitmaps, Ended> {
+fn bitmaps(data: &[u8], context: Context) -> Result<Option<Bitmaps>, Ended> {
     let parsed = (be_u32::<_, ()>, be_u32, be_u64, be_u64).parse(data);
     let valid = |&(count, reserved, size, offset): &(u32, u32, u64, u64)| {
         (1..=MAX_BITMAPS).contains(&count)
@@ -137,10 +136,11 @@ fn bitmaps(data: &[u8], context: Context) -> Result<Bitmaps, Ended> {
             && size <= MAX_BITMAP_DIRECTORY_BYTES
     };
     match parsed {
-        Ok(([], fields)) if valid(&fields) => {
+        Ok(([], fields)) if context.has_bitmaps && valid(&fields) => {
             let (count, _, directory_size, directory_offset) = fields;
-            Ok(Bitmaps { count, directory_size, directory_offset })
+            Ok(Some(Bitmaps { count, directory_size, directory_offset }))
         }
+        Ok(([], _)) if !context.has_bitmaps => Ok(None),
         _ => invalid("the bitmaps extension does not say where bitmaps could be"),
     }
 }

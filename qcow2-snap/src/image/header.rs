@@ -34,7 +34,7 @@ pub struct Header {
     pub backing: Option<Backing>,
     /// The cluster size is 2 to this power, 9 to 21.
     pub cluster_bits: u32,
-    /// Bytes the guest sees.
+    /// Bytes the guest sees. QEMU shows it whole sectors of 512 bytes only.
     pub virtual_size: u64,
     /// 0 none, 1 AES, 2 LUKS.
     pub encryption: u32,
@@ -281,8 +281,12 @@ impl Header {
                 .to_owned()
         });
         let named = !self.has_data_file() || self.extensions.data_file.is_some();
-        findings.expect(named, Code::NoDataFileName, || {
+        findings.expect(named, Code::InconsistentDataFile, || {
             "its data is in another file, which it does not name".to_owned()
+        });
+        let consistent = self.has_data_file() || !self.has_raw_data_file();
+        findings.expect(consistent, Code::InconsistentDataFile, || {
+            "it has no data file, but says that its data file is a raw image".to_owned()
         });
         let refcounts = source.has(self.refcount_table_offset, self.refcount_table_bytes());
         findings.expect(refcounts, Code::RefcountTablePastEnd, || past_end("its refcount table"));

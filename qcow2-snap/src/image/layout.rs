@@ -1,5 +1,6 @@
 //! Whether header and tables have their bytes to themselves, and are counted as in use.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Seek};
 
 use super::header::Header;
@@ -17,34 +18,35 @@ struct Region {
     length: u64,
 }
 
-/// Takes note of regions that overlap, and of the header's own that are not counted as in use.
+/// Takes note of regions that overlap, and of those that are not counted as in use.
 ///
-/// Reads at most 16 bytes for each of four regions: what holds of their first and last cluster is
-/// taken for the whole. What the tables point to is not looked at.
+/// Reads 32 bytes for each: what holds of their first and last cluster is taken for the whole. What
+/// the tables point to is not looked at.
 pub(super) fn find_damage<R: Read + Seek>(
     source: &mut Source<R>,
     header: &Header,
     table: &Table,
     findings: &mut Findings,
 ) -> io::Result<()> {
-    let own = own_regions(header, table);
+    let mut regions = regions(header, table);
     // Where the refcounts are known to be out of date they say nothing.
     if !header.is_dirty() {
-        for region in &own {
-            let counted = is_counted(source, header, region)?;
+        let mut blocks = BTreeSet::new();
+        for region in &regions {
+            let counted = is_counted(source, header, region, &mut blocks)?;
             findings.expect(counted, ProblemCode::NotCounted, || {
                 format!("{} is not counted as in use", region.what)
             });
         }
+        let block = |offset| Region {
+            what: "a block of refcounts".to_owned(),
+            offset,
+            length: header.cluster_size(),
+        };
+        regions.extend(blocks.into_iter().map(block));
     }
-    let snapshots = table.snapshots.iter().map(|snapshot| Region {
-        what: format!("the level-1 table of snapshot `{}`", shown(&snapshot.name)),
-        offset: snapshot.l1_table_offset,
-        length: u64::from(snapshot.l1_size) * 8,
-    });
-    let mut all: Vec<_> = own.into_iter().chain(snapshots).filter(|r| r.length > 0).collect();
-    all.sort_by_key(|region| region.offset);
-    for (first, second) in all.iter().zip(all.iter().skip(1)) {
+    regions.sort_by_key(|region| region.offset);
+    for (first, second) in regions.iter().zip(regions.iter().skip(1)) {
         let apart = first.offset.saturating_add(first.length) <= second.offset;
         findings.expect(apart, ProblemCode::Overlap, || {
             format!("{} and {} overlap", first.what, second.what)
@@ -53,7 +55,7 @@ pub(super) fn find_damage<R: Read + Seek>(
     Ok(())
 }
 
-fn own_regions(header: &Header, table: &Table) -> Vec<Region> {
+fn regions(header: &Header, table: &Table) -> Vec<Region> {
     let region = |what: &str, offset, length| Region { what: what.to_owned(), offset, length };
     let regions = [
         region("the header", 0, header.cluster_size()),
@@ -61,25 +63,32 @@ fn own_regions(header: &Header, table: &Table) -> Vec<Region> {
         region("the level-1 table", header.l1_table_offset, header.l1_bytes()),
         region("the snapshot table", header.snapshots_offset, table.bytes),
     ];
-    regions.into_iter().filter(|region| region.length > 0).collect()
+    let snapshots = table.snapshots.iter().map(|snapshot| Region {
+        what: format!("the level-1 table of snapshot `{}`", shown(&snapshot.name)),
+        offset: snapshot.l1_table_offset,
+        length: u64::from(snapshot.l1_size) * 8,
+    });
+    regions.into_iter().chain(snapshots).filter(|region| region.length > 0).collect()
 }
 
 fn is_counted<R: Read + Seek>(
     source: &mut Source<R>,
     header: &Header,
     region: &Region,
+    blocks: &mut BTreeSet<u64>,
 ) -> io::Result<bool> {
     let last = region.offset.saturating_add(region.length - 1) / header.cluster_size();
-    Ok(is_in_use(source, header, region.offset / header.cluster_size())?
-        && is_in_use(source, header, last)?)
+    Ok(is_in_use(source, header, region.offset / header.cluster_size(), blocks)?
+        && is_in_use(source, header, last, blocks)?)
 }
 
 /// Whether the refcount of a cluster is not 0 (`docs/interop/qcow2.rst`, section "Host cluster
-/// management").
+/// management"). The block of refcounts that says so is added to `blocks`.
 fn is_in_use<R: Read + Seek>(
     source: &mut Source<R>,
     header: &Header,
     cluster: u64,
+    blocks: &mut BTreeSet<u64>,
 ) -> io::Result<bool> {
     let bits = u64::from(header.refcount_bits());
     let a_block = header.cluster_size() * 8 / bits;
@@ -92,6 +101,7 @@ fn is_in_use<R: Read + Seek>(
     if block == 0 || !block.is_multiple_of(header.cluster_size()) {
         return Ok(false);
     }
+    blocks.insert(block);
     // The bits of the refcount stand in one group of 8 bytes, from the group's first byte on;
     // refcounts of less than 8 bits begin at the lowest bit of a byte.
     let first_bit = within * bits;

@@ -86,8 +86,9 @@ codes! {
     MarkedCorrupt = "marked-corrupt", Damaged;
     /// The refcounts are marked as out of date: in use with lazy refcounts, or not closed.
     MarkedDirty = "marked-dirty", Damaged;
-    /// The data is in another file, which the header does not name.
-    NoDataFileName = "no-data-file-name", Damaged;
+    /// The data is in another file, which the header does not name; or it is not, and the header
+    /// says how that other file is to be read.
+    InconsistentDataFile = "inconsistent-data-file", Damaged;
     /// The refcount table ends past the end of the file.
     RefcountTablePastEnd = "refcount-table-past-end", Damaged;
     /// The level-1 table ends past the end of the file.

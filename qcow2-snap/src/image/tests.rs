@@ -224,7 +224,8 @@ fn what_qemu_opens_although_it_is_not_sound_is_damaged() {
     for (image, code) in [
         (sound().u64(INCOMPATIBLE, 1 << 1), MarkedCorrupt),
         (sound().u64(INCOMPATIBLE, 1), MarkedDirty),
-        (sound().u64(INCOMPATIBLE, 1 << 2), NoDataFileName),
+        (sound().u64(INCOMPATIBLE, 1 << 2), InconsistentDataFile),
+        (sound().u64(AUTOCLEAR, 1 << 1), InconsistentDataFile),
         (
             sound().u32(FIRST_EXTENSION, 7).u32(FIRST_EXTENSION + 4, 1).u32(112, 0xff),
             NonZeroPadding,
@@ -280,7 +281,7 @@ fn refcounts_of_every_width_are_read() {
             .u32(REFCOUNT_ORDER, order)
             .with(REFCOUNT_BLOCK, &bytes);
         assert_eq!(image.problems(), [], "{order}");
-        assert_eq!(image.with(REFCOUNT_BLOCK, &vec![0; bytes.len()]).problems().len(), 4);
+        assert_eq!(image.with(REFCOUNT_BLOCK, &vec![0; bytes.len()]).problems().len(), 5);
     }
 }
 
