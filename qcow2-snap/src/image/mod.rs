@@ -143,4 +143,6 @@ fn until_nul(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
+mod round_trip;
+#[cfg(test)]
 mod tests;
