@@ -7,6 +7,7 @@ mod compare;
 mod error;
 mod exit_code;
 mod image_file;
+mod inspect;
 mod lock;
 mod manifest;
 mod pool;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Ok(Command::Schedule(args)) => schedule::run(&args),
         Ok(Command::Status(args)) => conclude(status::run(&args)),
         Ok(Command::Backup(args)) => conclude(backup::run(&args)),
+        Ok(Command::Inspect(args)) => conclude(inspect::run(&args)),
         Ok(Command::Prune(args)) => conclude(prune::run(&args)),
         Err(usage) => not_understood(&usage),
     };

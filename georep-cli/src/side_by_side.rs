@@ -5,10 +5,10 @@ use std::thread;
 
 /// Does `work` for every item, on `at_once` of them at the same time at most. The results are in
 /// the order of the items.
-pub(crate) fn side_by_side<T: Sync, R: Send>(
-    items: &[T],
+pub(crate) fn side_by_side<'a, T: Sync, R: Send>(
+    items: &'a [T],
     at_once: usize,
-    work: impl Fn(&T) -> R + Sync,
+    work: impl Fn(&'a T) -> R + Sync,
 ) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let take = || {
