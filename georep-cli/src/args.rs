@@ -153,9 +153,9 @@ pub(crate) struct BackupArgs {
     /// Leave this domain out; can be repeated
     #[arg(long, value_name = "NAME")]
     pub exclude: Vec<String>,
-    /// libvirt connection [default: libvirt's own]
+    /// libvirt connection, local or remote; can be repeated [default: libvirt's own]
     #[arg(long, value_name = "URI")]
-    pub connect: Option<String>,
+    pub connect: Vec<String>,
     /// Whether the guests' file systems are frozen, by their agents, while overlays are made
     #[arg(long, value_enum, default_value_t = Quiesce::Try)]
     pub quiesce: Quiesce,
@@ -232,9 +232,9 @@ pub(crate) struct PruneArgs {
     /// How many snapshots each domain keeps, at least 1
     #[arg(long, value_name = "N", value_parser = parse_keep)]
     pub keep: usize,
-    /// libvirt connection [default: libvirt's own]
+    /// libvirt connection, local or remote; can be repeated [default: libvirt's own]
     #[arg(long, value_name = "URI")]
-    pub connect: Option<String>,
+    pub connect: Vec<String>,
     /// Show what would be deleted, and delete nothing
     #[arg(long)]
     pub dry_run: bool,

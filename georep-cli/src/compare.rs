@@ -4,13 +4,14 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use qcow2_snap::image::{self, Image};
+use qcow2_snap::image::Image;
+use qcow2_snap::plan::Format;
 use serde::Serialize;
 
 use crate::error::CliError;
 use crate::image_file::ImageFile;
 use crate::manifest::{ImageRecord, SnapshotRecord};
-use crate::record::{RunImage, unsound};
+use crate::record::{RunImage, State, unsound};
 use crate::sampling::{Piece, pieces};
 
 /// How many differing byte ranges of one image are named; the rest are counted.
@@ -87,12 +88,14 @@ pub(crate) fn with_record(record: &ImageRecord, grows: bool, copy: &Path) -> Vec
         Ok(size) => found.push(Difference::Size { recorded: record.size, found: size }),
         Err(error) => found.push(Difference::Missing { reason: error.to_string() }),
     }
-    match Image::read(file.file()) {
-        Ok(image) => {
-            found.extend(header(record, &image));
-            found.extend(snapshots(record, &image));
+    if record.format == Format::Qcow2.to_string() {
+        match Image::read(file.file()) {
+            Ok(image) => {
+                found.extend(header(record, &image));
+                found.extend(snapshots(record, &image));
+            }
+            Err(error) => found.push(Difference::Unsound { reason: error.to_string() }),
         }
-        Err(error) => found.push(Difference::Unsound { reason: error.to_string() }),
     }
     found.extend(samples(record, &file));
     found
@@ -104,7 +107,11 @@ fn header(record: &ImageRecord, image: &Image) -> Vec<Difference> {
         |file: Option<&String>| file.map_or("none".to_owned(), |name| format!("`{name}`"));
     let fields = [
         ("virtual size", record.virtual_size.to_string(), header.virtual_size.to_string()),
-        ("cluster size", record.cluster_size.to_string(), header.cluster_size().to_string()),
+        (
+            "cluster size",
+            record.cluster_size.unwrap_or_default().to_string(),
+            header.cluster_size().to_string(),
+        ),
         (
             "backing file",
             backing(record.backing_file.as_ref()),
@@ -158,21 +165,29 @@ pub(crate) fn every_byte(image: &RunImage, copy: &Path) -> Result<Vec<Difference
         Err(error) => return Ok(vec![Difference::Missing { reason: error.to_string() }]),
     };
     let bad = |error| unsound(&image.path, &error);
-    let parsed = Image::read(ours.file()).map_err(bad)?;
+    let state = State::read(image, &ours).map_err(bad)?;
     let (mut here, mut there) = (Vec::new(), Vec::new());
     let mut ranges = Ranges::default();
-    for extent in image::extents(ours.file(), &parsed, image.point()).map_err(bad)? {
-        for piece in pieces(&extent.map_err(bad)?) {
-            ours.read(piece, &mut here)
-                .map_err(|error| CliError::io("read the image", ours.path(), error))?;
-            match theirs.read(piece, &mut there) {
-                Ok(()) if here == there => {}
-                Ok(()) => ranges.add(piece, DIFFERS.to_owned()),
-                Err(error) => ranges.add(piece, unreadable(&error)),
+    let mut failed = None;
+    state
+        .each_extent(image, &ours, |extent| {
+            for piece in pieces(&extent) {
+                if failed.is_some() {
+                    return;
+                }
+                match (ours.read(piece, &mut here), theirs.read(piece, &mut there)) {
+                    (Err(error), _) => failed = Some(error),
+                    (Ok(()), Ok(())) if here == there => {}
+                    (Ok(()), Ok(())) => ranges.add(piece, DIFFERS.to_owned()),
+                    (Ok(()), Err(error)) => ranges.add(piece, unreadable(&error)),
+                }
             }
-        }
+        })
+        .map_err(bad)?;
+    match failed {
+        Some(error) => Err(CliError::io("read the image", ours.path(), error)),
+        None => Ok(ranges.into_differences()),
     }
-    Ok(ranges.into_differences())
 }
 
 const DIFFERS: &str = "differ";

@@ -75,13 +75,16 @@ pub(crate) struct DiskRecord {
 pub(crate) struct ImageRecord {
     /// Path relative to the pool.
     pub path: PathBuf,
+    /// `qcow2` or `raw`.
+    pub format: String,
     /// The file's size in bytes. An image with an internal snapshot goes on growing: then a copy
     /// may be larger.
     pub size: u64,
     /// Bytes the guest sees.
     pub virtual_size: u64,
-    /// Bytes a cluster.
-    pub cluster_size: u64,
+    /// Bytes a cluster; a raw image has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_size: Option<u64>,
     /// The backing file as the header names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backing_file: Option<String>,

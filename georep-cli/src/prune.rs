@@ -13,7 +13,7 @@ use crate::args::PruneArgs;
 use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::run_name::RunName;
-use crate::tools::{SNAPSHOT_LIMIT, search_path};
+use crate::tools::{SNAPSHOT_LIMIT, connections, search_path};
 
 /// A snapshot that was to be deleted from all images of a domain.
 #[derive(Debug)]
@@ -33,19 +33,32 @@ pub(crate) fn run(args: &PruneArgs) -> Result<Exit, CliError> {
     let pool = fs::canonicalize(&args.pool)
         .map_err(|source| CliError::io("open the pool", &args.pool, source))?;
     let qemu_img = QemuImg::new(path.find("qemu-img")?);
-    let virsh = Virsh::new(path.find("virsh")?, args.connect.clone());
+    let mut exit = Exit::Done;
+    for virsh in connections(&path, &args.connect)? {
+        exit = exit.max(run_on(&virsh, &qemu_img, &pool, args)?);
+    }
+    Ok(exit)
+}
+
+/// What `georep prune` does on one libvirt.
+fn run_on(
+    virsh: &Virsh,
+    qemu_img: &QemuImg,
+    pool: &Path,
+    args: &PruneArgs,
+) -> Result<Exit, CliError> {
     let mut exit = Exit::Done;
     for name in virsh.domain_names()? {
         let domain = virsh.domain(&name, Definition::Live)?;
-        let images = images(&domain, &pool);
-        let old = old_snapshots(&virsh, &domain, &images, args.keep)?;
+        let images = images(&domain, pool);
+        let old = old_snapshots(virsh, &domain, &images, args.keep)?;
         if args.dry_run {
             for snapshot in old {
                 anstream::println!("{name}: {snapshot} would be deleted");
             }
             continue;
         }
-        for Pruned { snapshot, failed } in delete(&virsh, &qemu_img, &domain, &images, old) {
+        for Pruned { snapshot, failed } in delete(virsh, qemu_img, &domain, &images, old) {
             match failed {
                 None => anstream::println!("{name}: {snapshot} deleted"),
                 Some(reason) => {

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use qcow2_snap::image::{self, Image, Point};
+use qcow2_snap::image::{self, Extent, ExtentKind, Header, Image, ImageError, Point};
+use qcow2_snap::plan::Format;
 
 use crate::error::CliError;
 use crate::image_file::ImageFile;
@@ -16,6 +17,8 @@ pub(crate) struct RunImage {
     pub path: PathBuf,
     /// The file, relative to the pool.
     pub in_pool: PathBuf,
+    /// Its format.
+    pub format: Format,
     /// The internal snapshot that is the copy; `None` where the image itself stands still.
     pub snapshot: Option<String>,
 }
@@ -30,17 +33,15 @@ impl RunImage {
 /// Records the state of `image` that is copied.
 ///
 /// # Errors
-/// Where the image cannot be read, or is not a sound qcow2 image.
+/// Where the image cannot be read, or is not a sound one of its format.
 pub(crate) fn record(image: &RunImage) -> Result<ImageRecord, CliError> {
     let unreadable = |source| CliError::io("read the image", &image.path, source);
     let unsound = |error| unsound(&image.path, &error);
     let file = ImageFile::open(&image.path).map_err(unreadable)?;
-    let parsed = Image::read(file.file()).map_err(unsound)?;
-
+    let size = file.size().map_err(unreadable)?;
+    let state = State::read(image, &file).map_err(unsound)?;
     let mut sampler = Sampler::new(fastrand::Rng::new());
-    for extent in image::extents(file.file(), &parsed, image.point()).map_err(unsound)? {
-        sampler.see(&extent.map_err(unsound)?);
-    }
+    state.each_extent(image, &file, |extent| sampler.see(&extent)).map_err(unsound)?;
     let allocated = sampler.allocated();
     let mut buffer = Vec::new();
     let samples = sampler
@@ -52,18 +53,64 @@ pub(crate) fn record(image: &RunImage) -> Result<ImageRecord, CliError> {
         })
         .collect::<Result<_, CliError>>()?;
 
+    let header = state.qcow2.as_ref().map(|image| &image.header);
+    let backing = header.and_then(|header| header.backing.as_ref());
+    let snapshots = state.qcow2.iter().flat_map(|image| &image.snapshots);
     Ok(ImageRecord {
         path: image.in_pool.clone(),
-        size: file.size().map_err(unreadable)?,
-        virtual_size: parsed.header.virtual_size,
-        cluster_size: parsed.header.cluster_size(),
-        backing_file: parsed.header.backing.as_ref().map(|backing| backing.file.clone()),
-        snapshots: parsed.snapshots.iter().map(Into::into).collect(),
+        format: image.format.to_string(),
+        size,
+        virtual_size: header.map_or(size, |header| header.virtual_size),
+        cluster_size: header.map(Header::cluster_size),
+        backing_file: backing.map(|backing| backing.file.clone()),
+        snapshots: snapshots.map(Into::into).collect(),
         allocated,
         samples,
     })
 }
 
+/// What the copied state of an image is made of: what its tables say, or, of a raw image, all of
+/// the file, holes included.
+#[derive(Debug)]
+pub(crate) struct State {
+    qcow2: Option<Image>,
+    raw_size: u64,
+}
+
+impl State {
+    /// Reads what is needed to tell.
+    ///
+    /// # Errors
+    /// Where the image cannot be read, or is not a sound one of its format.
+    pub(crate) fn read(image: &RunImage, file: &ImageFile) -> Result<Self, ImageError> {
+        Ok(match image.format {
+            Format::Qcow2 => Self { qcow2: Some(Image::read(file.file())?), raw_size: 0 },
+            Format::Raw => Self { qcow2: None, raw_size: file.size()? },
+        })
+    }
+
+    /// Calls `see` with every byte range of the file that the state is made of.
+    ///
+    /// # Errors
+    /// Where a table cannot be read or leads out of the file.
+    pub(crate) fn each_extent(
+        &self,
+        image: &RunImage,
+        file: &ImageFile,
+        mut see: impl FnMut(Extent),
+    ) -> Result<(), ImageError> {
+        let Some(qcow2) = &self.qcow2 else {
+            if self.raw_size > 0 {
+                see(Extent { offset: 0, length: self.raw_size, kind: ExtentKind::Data });
+            }
+            return Ok(());
+        };
+        for extent in image::extents(file.file(), qcow2, image.point())? {
+            see(extent?);
+        }
+        Ok(())
+    }
+}
 /// An image that is no sound qcow2 image, as an error for a person.
 pub(crate) fn unsound(path: &Path, error: &image::ImageError) -> CliError {
     CliError::failed(format!("image `{}`: {error}", path.display()))

@@ -1,12 +1,25 @@
-//! Where the programs that a run needs are looked for, and how long they may take.
+//! The programs that a run needs: where they are looked for, and how long they may take.
 
 use std::time::Duration;
 
-use tool_command::SearchPath;
+use qcow2_snap::virsh::Virsh;
+use tool_command::{CommandError, SearchPath};
 
 /// Where tools are looked for: the caller's `PATH`, then the system's directories.
 pub(crate) fn search_path() -> SearchPath {
     SearchPath::new(std::env::var_os("PATH").as_deref())
+}
+
+/// A virsh for each libvirt that is named, else one for libvirt's own choice.
+///
+/// # Errors
+/// Where there is no virsh.
+pub(crate) fn connections(path: &SearchPath, uris: &[String]) -> Result<Vec<Virsh>, CommandError> {
+    let tool = path.find("virsh")?;
+    if uris.is_empty() {
+        return Ok(vec![Virsh::new(tool, None)]);
+    }
+    Ok(uris.iter().map(|uri| Virsh::new(tool.clone(), Some(uri.clone()))).collect())
 }
 
 /// How long an internal snapshot may take to be made or deleted. The guest's memory goes through

@@ -13,8 +13,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use qcow2_snap::domain::Source;
 use qcow2_snap::external::{self, CommitEvent, CommitOptions, Freeze, PlannedOverlay, Quiesce};
-use qcow2_snap::plan::{self, Disposition, Method};
+use qcow2_snap::plan::{self, Disposition, Method, Place};
 use qcow2_snap::qemu_img::QemuImg;
 use qcow2_snap::virsh::{Definition, Virsh};
 use tool_command::SearchPath;
@@ -69,16 +70,20 @@ fn planned_overlays(
 ) -> Result<Vec<PlannedOverlay>, Box<dyn Error>> {
     let domain = virsh.domain(domain, Definition::Live)?;
     let mut planned = Vec::new();
-    for plan in plan::plan(&domain, Method::External, &|file| file.starts_with(pool)) {
+    let place = |source: &Source| match source.file() {
+        Some(file) if file.starts_with(pool) => Place::Pool,
+        _ => Place::Elsewhere,
+    };
+    for plan in plan::plan(&domain, Method::External, &place) {
         let target = plan.disk.target;
         match (plan.disposition, plan.disk.source.file()) {
-            (Disposition::Snapshot, Some(image)) => {
+            (Disposition::Snapshot(_), Some(image)) => {
                 let overlay = image.with_extension(format!("{target}.{name}.qcow2"));
                 planned.push(PlannedOverlay { target, overlay });
             }
             (Disposition::Refuse(reason), _) => return Err(format!("{target}: {reason}").into()),
             (Disposition::Skip(reason), _) => writeln!(stdout(), "{target} left alone: {reason}")?,
-            (Disposition::Snapshot, None) => {}
+            (Disposition::Snapshot(_), None) => {}
         }
     }
     Ok(planned)

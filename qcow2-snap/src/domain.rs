@@ -18,6 +18,18 @@ pub struct Domain {
     pub id: Option<String>,
     /// The disks and drives, in the order of the XML.
     pub disks: Vec<Disk>,
+    /// Where UEFI keeps its variables, where the domain starts with UEFI.
+    pub nvram: Option<Nvram>,
+}
+
+/// The file with the variables of UEFI: a small disk that is none in the XML (libvirt's "Domain
+/// XML format", section "Operating system booting").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nvram {
+    /// Where it is; in a definition that never ran libvirt may not have chosen the place yet.
+    pub source: Source,
+    /// Its format; libvirt takes `raw` where it says none.
+    pub format: Option<String>,
 }
 
 /// A disk or drive of a domain.
@@ -64,7 +76,7 @@ pub struct Mirror {
 }
 
 /// What a disk is on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Source {
     /// A drive without a medium.
@@ -143,8 +155,26 @@ mod xml {
         id: Option<String>,
         name: String,
         uuid: String,
+        os: Option<Os>,
         #[serde(default)]
         devices: Devices,
+    }
+
+    #[derive(Deserialize)]
+    struct Os {
+        nvram: Option<Nvram>,
+    }
+
+    /// The path is text, or since libvirt 8.5 a source as disks have it.
+    #[derive(Deserialize)]
+    struct Nvram {
+        #[serde(rename = "@type", default)]
+        kind: String,
+        #[serde(rename = "@format")]
+        format: Option<String>,
+        #[serde(rename = "$text")]
+        path: Option<String>,
+        source: Option<Location>,
     }
 
     #[derive(Deserialize, Default)]
@@ -224,7 +254,19 @@ mod xml {
     impl From<Domain> for super::Domain {
         fn from(xml: Domain) -> Self {
             let disks = xml.devices.disks.into_iter().map(Into::into).collect();
-            Self { name: xml.name, uuid: xml.uuid, id: xml.id, disks }
+            let nvram = xml.os.and_then(|os| os.nvram).map(Into::into);
+            Self { name: xml.name, uuid: xml.uuid, id: xml.id, disks, nvram }
+        }
+    }
+
+    impl From<Nvram> for super::Nvram {
+        fn from(xml: Nvram) -> Self {
+            let path = xml.path.map(|path| path.trim().to_owned()).filter(|path| !path.is_empty());
+            let source = match path {
+                Some(path) => Source::File(path.into()),
+                None => source(&xml.kind, xml.source),
+            };
+            Self { source, format: xml.format }
         }
     }
 
@@ -335,6 +377,32 @@ mod tests {
             ));
             assert_eq!(domain.disks[0].mirror.as_ref().unwrap().ready, expected, "{ready}");
         }
+    }
+
+    #[test]
+    fn the_variables_of_uefi_are_found_in_the_old_form_and_the_new() {
+        let nvram = |element: &str| {
+            let xml = format!(
+                "<domain><name>n</name><uuid>u</uuid><os><type>hvm</type>\
+                 <loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE.fd</loader>\
+                 {element}<boot dev='hd'/></os></domain>"
+            );
+            Domain::parse(&xml).unwrap().nvram
+        };
+        let file = |format: Option<&str>| Nvram {
+            source: Source::File("/nv/web.fd".into()),
+            format: format.map(str::to_owned),
+        };
+        assert_eq!(
+            nvram("<nvram template='/usr/share/OVMF/OVMF_VARS.fd'>/nv/web.fd</nvram>"),
+            Some(file(None))
+        );
+        assert_eq!(
+            nvram("<nvram type='file' format='qcow2'><source file='/nv/web.fd'/></nvram>"),
+            Some(file(Some("qcow2")))
+        );
+        assert_eq!(nvram("<nvram/>").unwrap().source, Source::Empty);
+        assert_eq!(nvram(""), None);
     }
 
     #[test]

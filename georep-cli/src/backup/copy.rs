@@ -2,9 +2,6 @@
 
 use std::path::Path;
 
-use gluster_georep::ClientMount;
-use jiff::Timestamp;
-
 use super::Run;
 use super::checkpoint;
 use super::plan::PlannedDomain;
@@ -12,8 +9,12 @@ use crate::args::Level;
 use crate::compare::{self, Difference, Mismatch};
 use crate::error::CliError;
 use crate::manifest::{self, DiskRecord, DomainRecord, ImageRecord, Manifest};
+use crate::pool::Location;
 use crate::record::{RunImage, record};
 use crate::say::bytes;
+use gluster_georep::ClientMount;
+use jiff::Timestamp;
+use qcow2_snap::plan::Format;
 
 /// What has been copied and compared.
 #[derive(Debug)]
@@ -84,7 +85,10 @@ fn write_manifest(
 fn domain_record(run: &Run<'_>, planned: &PlannedDomain) -> DomainRecord {
     let disk = |(target, image): (&str, &Path)| DiskRecord {
         target: target.to_owned(),
-        image: run.pool.relative(image).unwrap_or_else(|| image.to_owned()),
+        image: match run.pool.locate(image) {
+            Ok(Location::Pool(path)) => path,
+            _ => image.to_owned(),
+        },
     };
     DomainRecord {
         name: planned.domain.name.clone(),
@@ -112,7 +116,8 @@ fn compare(
         let there = pool.join(&image.in_pool);
         let mut found = compare::with_record(record, image.snapshot.is_some(), &there);
         compared += record.samples.iter().map(|sample| sample.length).sum::<u64>();
-        if run.args.verify >= Level::Check && image.snapshot.is_none() {
+        let can_be_checked = image.format == Format::Qcow2 && image.snapshot.is_none();
+        if run.args.verify >= Level::Check && can_be_checked {
             found.extend(check(run, &there));
         }
         if run.args.verify >= Level::Full && found.is_empty() {

@@ -79,7 +79,13 @@ fn put_on_overlays<'a>(run: &Run<'_>, planned: &'a PlannedDomain) -> Overlaid<'a
         })
         .collect();
     let quiesce = run.args.quiesce.into();
-    match external::create(&run.virsh, &planned.domain.uuid, run.name.as_str(), &wanted, quiesce) {
+    match external::create(
+        &planned.virsh,
+        &planned.domain.uuid,
+        run.name.as_str(),
+        &wanted,
+        quiesce,
+    ) {
         Ok(created) => {
             overlaid.pause = Some(frozen_for(&created.freeze).unwrap_or(created.duration));
             overlaid.still_frozen = created.still_frozen.is_some();
@@ -135,10 +141,10 @@ fn overlay_path(run: &Run<'_>, domain: &str, target: &str, image: &Path) -> Path
 /// Thaws the domain where it must be, merges its overlays back and deletes them. What cannot be
 /// done does not keep the next from it; it is returned, a sentence each.
 fn put_back(run: &Run<'_>, overlaid: &Overlaid<'_>) -> Vec<String> {
-    let name = &overlaid.planned.domain.name;
+    let (name, virsh) = (&overlaid.planned.domain.name, &overlaid.planned.virsh);
     let mut left = Vec::new();
     if overlaid.still_frozen {
-        let thawed = external::thaw(&run.virsh, &overlaid.planned.domain.uuid, THAW_PATIENCE);
+        let thawed = external::thaw(virsh, &overlaid.planned.domain.uuid, THAW_PATIENCE);
         left.extend(thawed.err().map(|error| {
             format!("domain `{name}` may be frozen; `virsh domfsthaw {name}`: {error}")
         }));
@@ -146,11 +152,10 @@ fn put_back(run: &Run<'_>, overlaid: &Overlaid<'_>) -> Vec<String> {
     let began = Instant::now();
     let options = CommitOptions::with_bandwidth(run.args.bandwidth);
     let mut watch = teller(run, name);
-    let results =
-        external::commit(&run.virsh, &run.qemu_img, &overlaid.overlays, options, &mut watch);
+    let results = external::commit(virsh, &run.qemu_img, &overlaid.overlays, options, &mut watch);
     for (result, overlay) in results.into_iter().zip(&overlaid.overlays) {
         let (target, base) = (&overlay.target, overlay.base.display());
-        match result.and_then(|committed| external::remove_overlay(&run.virsh, committed)) {
+        match result.and_then(|committed| external::remove_overlay(virsh, committed)) {
             Ok(()) => {
                 let seconds = began.elapsed().as_secs_f64();
                 let text = format_args!("{name}: {target} is back on {base} ({seconds:.1} s)");

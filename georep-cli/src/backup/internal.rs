@@ -44,7 +44,7 @@ fn take<'a>(
             .collect();
         let domain = &planned.domain;
         let snapshot =
-            internal::create(&run.virsh, domain, run.name.as_str(), &images, SNAPSHOT_LIMIT)?;
+            internal::create(&planned.virsh, domain, run.name.as_str(), &images, SNAPSHOT_LIMIT)?;
         taken.push(planned);
         let (seconds, state) = (snapshot.duration.as_secs_f64(), bytes(snapshot.vm_state_size));
         let text = match snapshot.pause {
@@ -68,7 +68,7 @@ fn prune(run: &Run<'_>, planned: &[PlannedDomain]) {
     for planned in planned {
         let (domain, name) = (&planned.domain, &planned.domain.name);
         let images: Vec<_> = planned.copied().map(|(_, image)| image.to_owned()).collect();
-        match prune::prune(&run.virsh, &run.qemu_img, domain, &images, keep) {
+        match prune::prune(&planned.virsh, &run.qemu_img, domain, &images, keep) {
             Ok(pruned) => {
                 for Pruned { snapshot, failed } in pruned {
                     match failed {
@@ -88,7 +88,7 @@ fn prune(run: &Run<'_>, planned: &[PlannedDomain]) {
 fn delete(run: &Run<'_>, taken: &[&PlannedDomain]) -> Vec<String> {
     let failures = taken.iter().filter_map(|planned| {
         let domain = &planned.domain;
-        match internal::delete(&run.virsh, domain, run.name.as_str(), SNAPSHOT_LIMIT) {
+        match internal::delete(&planned.virsh, domain, run.name.as_str(), SNAPSHOT_LIMIT) {
             Ok(()) => {
                 run.say.step("snapshot", format_args!("{}: deleted again", domain.name));
                 None

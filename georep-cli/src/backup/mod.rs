@@ -11,6 +11,8 @@ mod outcome;
 mod pause;
 mod plan;
 
+use std::path::PathBuf;
+
 use gluster_georep::{Gluster, MountTools, Session};
 use jiff::Timestamp;
 use qcow2_snap::qemu_img::QemuImg;
@@ -28,7 +30,7 @@ use crate::retry::patiently;
 use crate::run_name::RunName;
 use crate::say::Say;
 use crate::signals;
-use crate::tools::search_path;
+use crate::tools::{connections, search_path};
 
 /// Everything a run works with.
 #[derive(Debug)]
@@ -39,7 +41,7 @@ struct Run<'a> {
     pool: Pool,
     gluster: Gluster,
     mounts: MountTools,
-    virsh: Virsh,
+    connections: Vec<Virsh>,
     qemu_img: QemuImg,
     say: Say,
     stop: Stop,
@@ -79,18 +81,18 @@ impl<'a> Run<'a> {
         let name = RunName::at(Timestamp::now());
         let mounts = MountTools::find(&path)?;
         let gluster = Gluster::new(path.find("gluster")?);
-        let virsh = Virsh::new(path.find("virsh")?, args.connect.clone());
+        let connections = connections(&path, &args.connect)?;
         let qemu_img = QemuImg::new(path.find("qemu-img")?);
         gluster.started_volume(&session.primary)?;
         patiently(|| gluster.status(&session))?;
         let pool = Pool::open(&mounts.findmnt, &args.pool, &session.primary)?;
         let say = Say::begin(format_args!("{name}: {} backup of {session}", args.method));
         let stop = signals::catch()?;
-        Ok(Self { name, args, session, pool, gluster, mounts, virsh, qemu_img, say, stop })
+        Ok(Self { name, args, session, pool, gluster, mounts, connections, qemu_img, say, stop })
     }
 
     fn plan(&self) -> Result<Vec<PlannedDomain>, CliError> {
-        let planned = plan::make(&self.virsh, &self.pool, self.args)?;
+        let planned = plan::make(&self.connections, &self.pool, self.args)?;
         for domain in &planned {
             self.say.step("plan", domain);
         }
@@ -100,13 +102,14 @@ impl<'a> Run<'a> {
     /// The images of the run. With `snapshot`, those that a disk is on are copied as that snapshot
     /// holds them; all others stand still.
     fn images(&self, chains: &Chains, snapshot: Option<&str>) -> Vec<RunImage> {
-        let image = |in_pool: &std::path::PathBuf, snapshot: Option<&str>| RunImage {
+        let image = |in_pool: &PathBuf, format, snapshot: Option<&str>| RunImage {
             path: self.pool.directory().join(in_pool),
             in_pool: in_pool.clone(),
+            format,
             snapshot: snapshot.map(str::to_owned),
         };
-        let tops = chains.tops.iter().map(|path| image(path, snapshot));
-        let behind = chains.backing.difference(&chains.tops).map(|path| image(path, None));
+        let tops = chains.tops.iter().map(|(path, &format)| image(path, format, snapshot));
+        let behind = chains.backing.iter().map(|(path, &format)| image(path, format, None));
         tops.chain(behind).collect()
     }
 }

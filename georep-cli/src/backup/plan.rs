@@ -1,18 +1,18 @@
 //! What a run will do: which domains, what happens to each of their disks, which images are copied.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use qcow2_snap::domain::{Domain, Source};
-use qcow2_snap::image::{self, Image, Point};
-use qcow2_snap::plan::{self, DiskPlan, Disposition};
+use qcow2_snap::image::{self, Image, ImageError, Point};
+use qcow2_snap::plan::{self, DiskPlan, Disposition, Format, Place};
 use qcow2_snap::virsh::{Definition, DomainState, Virsh};
 
 use crate::args::BackupArgs;
 use crate::error::CliError;
 use crate::image_file::ImageFile;
-use crate::pool::Pool;
+use crate::pool::{Location, Pool};
 use crate::record::unsound;
 
 /// A chain longer than this goes round in a circle.
@@ -27,15 +27,23 @@ pub(super) struct PlannedDomain {
     pub state: DomainState,
     /// The persistent definition, as libvirt prints it.
     pub xml: String,
+    /// The libvirt it runs on.
+    pub virsh: Virsh,
     disks: Vec<DiskPlan>,
+    note: Option<String>,
 }
 
 impl PlannedDomain {
     /// The disks that are copied: target and image.
     pub(super) fn copied(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.images().map(|(target, image, _)| (target, image))
+    }
+
+    /// The same, with the format of the image.
+    fn images(&self) -> impl Iterator<Item = (&str, &Path, Format)> {
         self.disks.iter().filter_map(|plan| match (&plan.disposition, &plan.disk.source) {
-            (Disposition::Snapshot, Source::File(image)) => {
-                Some((plan.disk.target.as_str(), image.as_path()))
+            (&Disposition::Snapshot(format), Source::File(image)) => {
+                Some((plan.disk.target.as_str(), image.as_path(), format))
             }
             _ => None,
         })
@@ -61,12 +69,13 @@ impl fmt::Display for PlannedDomain {
             let comma = if i == 0 { "" } else { "; " };
             let target = &plan.disk.target;
             match &plan.disposition {
-                Disposition::Snapshot => write!(f, "{comma}{target} copy")?,
+                Disposition::Snapshot(Format::Qcow2) => write!(f, "{comma}{target} copy")?,
+                Disposition::Snapshot(format) => write!(f, "{comma}{target} copy ({format})")?,
                 Disposition::Skip(reason) => write!(f, "{comma}{target} skip, {reason}")?,
                 Disposition::Refuse(reason) => write!(f, "{comma}{target} refuse, {reason}")?,
             }
         }
-        Ok(())
+        self.note.as_ref().map_or(Ok(()), |note| write!(f, "; {note}"))
     }
 }
 
@@ -76,23 +85,26 @@ impl fmt::Display for PlannedDomain {
 /// Where libvirt cannot be asked, a domain was named that does not exist or has no disk in the
 /// pool, a disk cannot be handled, or no domain is left.
 pub(super) fn make(
-    virsh: &Virsh,
+    connections: &[Virsh],
     pool: &Pool,
     args: &BackupArgs,
 ) -> Result<Vec<PlannedDomain>, CliError> {
-    let names = virsh.domain_names()?;
-    if let Some(unknown) =
-        args.domain.iter().chain(&args.exclude).find(|name| !names.contains(name))
-    {
+    let names = all_names(connections)?;
+    let is_known = |name: &&String| names.iter().any(|(_, known)| known == *name);
+    if let Some(unknown) = args.domain.iter().chain(&args.exclude).find(|name| !is_known(name)) {
         return Err(CliError::failed(format!("there is no domain `{unknown}`")));
     }
-    let asked_for = |name: &&String| {
+    let asked_for = |name: &String| {
         (args.domain.is_empty() || args.domain.contains(name)) && !args.exclude.contains(name)
     };
     let pool_name = pool.directory().display();
-    let mut all = Vec::new();
-    for name in names.iter().filter(asked_for) {
+    let mut all: Vec<PlannedDomain> = Vec::new();
+    for (virsh, name) in names.iter().filter(|(_, name)| asked_for(name)) {
         let planned = plan_domain(virsh, pool, args, name)?;
+        // Two ways to one libvirt show the same domains.
+        if all.iter().any(|other| other.domain.uuid == planned.domain.uuid) {
+            continue;
+        }
         if let Some(refused) = planned.refused() {
             return Err(refused);
         }
@@ -106,6 +118,20 @@ pub(super) fn make(
     if all.is_empty() {
         return Err(CliError::failed(format!("no domain has a disk in the pool `{pool_name}`")));
     }
+    match all.iter().find_map(|planned| {
+        let reason = plan::unfit(&planned.domain, args.method.into())?;
+        Some(CliError::failed(format!("domain `{}`: {reason}", planned.domain.name)))
+    }) {
+        Some(unfit) => Err(unfit),
+        None => Ok(all),
+    }
+}
+
+fn all_names(connections: &[Virsh]) -> Result<Vec<(&Virsh, String)>, CliError> {
+    let mut all = Vec::new();
+    for virsh in connections {
+        all.extend(virsh.domain_names()?.into_iter().map(|name| (virsh, name)));
+    }
     Ok(all)
 }
 
@@ -116,66 +142,150 @@ fn plan_domain(
     name: &str,
 ) -> Result<PlannedDomain, CliError> {
     let domain = virsh.domain(name, Definition::Live)?;
-    let disks = plan::plan(&domain, args.method.into(), &|path| pool.relative(path).is_some());
+    let locations = locate_all(&domain, pool)?;
+    let place = |source: &Source| locations.get(source).map_or(Place::Elsewhere, Place::from);
+    let disks = plan::plan(&domain, args.method.into(), &place);
+    let note = domain.nvram.as_ref().map(|nvram| nvram_note(&nvram.source, place(&nvram.source)));
     let state = virsh.state(name)?;
     let xml = virsh.dumpxml(name, Definition::Persistent)?;
-    Ok(PlannedDomain { domain, state, xml, disks })
+    Ok(PlannedDomain { domain, state, xml, virsh: virsh.clone(), disks, note })
 }
 
-/// The images of a run, relative to the pool.
+/// Where every file and `gluster://` source of the domain lies.
+fn locate_all(domain: &Domain, pool: &Pool) -> Result<HashMap<Source, Location>, CliError> {
+    let sources = domain.disks.iter().map(|disk| &disk.source);
+    let sources = sources.chain(domain.nvram.as_ref().map(|nvram| &nvram.source));
+    let mut locations = HashMap::new();
+    for source in sources {
+        let location = match source {
+            Source::File(file) => pool.locate(file)?,
+            Source::Network { protocol, name } if protocol == "gluster" => {
+                pool.locate_gluster(name)
+            }
+            _ => continue,
+        };
+        locations.insert(source.clone(), location);
+    }
+    Ok(locations)
+}
+
+/// The variables of UEFI are no disk, and no snapshot holds them.
+fn nvram_note(source: &Source, place: Place) -> String {
+    let file = source.file().map_or_else(|| "?".to_owned(), |file| file.display().to_string());
+    match place {
+        Place::Pool | Place::Volume => {
+            format!("its UEFI variables `{file}` are copied as they are, and not compared")
+        }
+        Place::Elsewhere => format!("its UEFI variables `{file}` are not part of the copy"),
+    }
+}
+
+/// The images of a run, relative to the pool, with their formats.
 #[derive(Debug, Default)]
 pub(super) struct Chains {
     /// Those that a disk is on.
-    pub tops: BTreeSet<PathBuf>,
+    pub tops: BTreeMap<PathBuf, Format>,
     /// Those behind them.
-    pub backing: BTreeSet<PathBuf>,
+    pub backing: BTreeMap<PathBuf, Format>,
 }
 
-/// Every image that the copied disks need. Each must be a sound qcow2 image in the pool.
+/// Every image that the copied disks need. Each must be in the pool; a qcow2 image must be sound.
 ///
 /// # Errors
-/// Names the image that is not.
+/// Names the image that is not, or that one domain writes to while it is another's too.
 pub(super) fn chains(planned: &[PlannedDomain], pool: &Pool) -> Result<Chains, CliError> {
     let mut chains = Chains::default();
     for domain in planned {
-        for (_, top) in domain.copied() {
-            chains.tops.insert(in_pool(pool, top)?);
-            // The tables of an image that QEMU writes to are never at rest; all others must be.
-            let mut at_rest = !domain.domain.is_active();
-            let mut image = top.to_owned();
-            for _ in 0..MAX_CHAIN {
-                let Some(backing) = read_image(&image, at_rest)? else { break };
-                chains.backing.insert(in_pool(pool, &backing)?);
-                (image, at_rest) = (backing, true);
+        for (_, top, format) in domain.images() {
+            let in_pool = in_pool(pool, top)?;
+            if chains.tops.insert(in_pool, format).is_some() {
+                return Err(CliError::failed(format!(
+                    "the image `{}` of domain `{}` is a disk twice; each needs its own",
+                    top.display(),
+                    domain.domain.name
+                )));
             }
+            add_backing(pool, domain, top, format, &mut chains)?;
         }
     }
-    Ok(chains)
+    match chains.backing.keys().find(|path| chains.tops.contains_key(*path)) {
+        Some(both) => Err(CliError::failed(format!(
+            "the image `{}` is written to by one domain and lies behind a disk of another, which \
+             destroys that disk",
+            both.display()
+        ))),
+        None => Ok(chains),
+    }
+}
+
+/// Follows the chain behind `top`.
+fn add_backing(
+    pool: &Pool,
+    domain: &PlannedDomain,
+    top: &Path,
+    format: Format,
+    chains: &mut Chains,
+) -> Result<(), CliError> {
+    // The tables of an image that QEMU writes to are never at rest; all others must be.
+    let mut at_rest = !domain.domain.is_active();
+    let mut image = (top.to_owned(), format);
+    for _ in 0..MAX_CHAIN {
+        let Some(backing) = read_image(&image.0, image.1, at_rest)? else { return Ok(()) };
+        chains.backing.insert(in_pool(pool, &backing.0)?, backing.1);
+        (image, at_rest) = (backing, true);
+    }
+    Err(CliError::failed(format!("the chain behind `{}` does not end", top.display())))
 }
 
 fn in_pool(pool: &Pool, image: &Path) -> Result<PathBuf, CliError> {
-    pool.relative(image).ok_or_else(|| {
-        CliError::failed(format!(
+    match pool.locate(image)? {
+        Location::Pool(path) => Ok(path),
+        Location::Volume | Location::Elsewhere => Err(CliError::failed(format!(
             "the backing file `{}` lies outside the pool `{}`; the copy would not be whole",
             image.display(),
             pool.directory().display()
-        ))
-    })
+        ))),
+    }
 }
 
-/// Reads the image at `path`, where it is `at_rest` with all its tables, and returns its backing file.
+/// Reads the image at `path`, where it is `at_rest` with all its tables, and returns its backing
+/// file with the format that the image gives it.
 ///
 /// A table or cluster past the end of the file must be found before a snapshot is made: that makes
 /// the file longer, and what was missing then reads as zeros.
-fn read_image(path: &Path, at_rest: bool) -> Result<Option<PathBuf>, CliError> {
+fn read_image(
+    path: &Path,
+    format: Format,
+    at_rest: bool,
+) -> Result<Option<(PathBuf, Format)>, CliError> {
     let file = ImageFile::open(path).map_err(|e| CliError::io("read the image", path, e))?;
     let unsound = |error| unsound(path, &error);
-    let image = Image::read(file.file()).map_err(unsound)?;
+    let image = match (format, Image::read(file.file())) {
+        (Format::Raw, Err(ImageError::NotQcow2)) => return Ok(None),
+        (Format::Raw, _) => {
+            return Err(CliError::failed(format!(
+                "image `{}` is said to be raw, but begins with the magic number of qcow2: a guest \
+                 wrote it, or its format is another",
+                path.display()
+            )));
+        }
+        (Format::Qcow2, image) => image.map_err(unsound)?,
+    };
     if at_rest {
         for extent in image::extents(file.file(), &image, Point::Active).map_err(unsound)? {
             extent.map_err(unsound)?;
         }
     }
+    let Some(backing) = image.header.backing else { return Ok(None) };
+    let format = backing.format.as_deref().and_then(Format::named).ok_or_else(|| {
+        let format = backing.format.as_deref().unwrap_or("none");
+        CliError::failed(format!(
+            "image `{}` names no format that is known for its backing file `{}` ({format}); see \
+             `qemu-img rebase -u -F`",
+            path.display(),
+            backing.file
+        ))
+    })?;
     let directory = path.parent().unwrap_or(path);
-    Ok(image.header.backing.map(|backing| directory.join(backing.file)))
+    Ok(Some((directory.join(backing.file), format)))
 }
