@@ -93,8 +93,10 @@ pub enum Error {
     /// The guest's file systems had to be frozen, and were not. No overlay was made.
     #[error("domain `{domain}` could not be frozen: {reason}{}", still(.still_frozen.as_deref()))]
     NotFrozen {
-        /// Its name or UUID.
+        /// Its name.
         domain: String,
+        /// What virsh's message means.
+        failure: VirshFailure,
         /// What virsh said.
         reason: String,
         /// Why the guest may be frozen in spite of it; else it is not.
@@ -135,7 +137,7 @@ impl Error {
     /// What virsh's message means, where virsh failed.
     pub fn virsh_failure(&self) -> Option<VirshFailure> {
         match self {
-            Self::Virsh { failure, .. } => Some(*failure),
+            Self::Virsh { failure, .. } | Self::NotFrozen { failure, .. } => Some(*failure),
             _ => None,
         }
     }

@@ -152,15 +152,18 @@ fn bad_disks() {
                    <target dev='vda'/></disk>";
     let zeros = "head -c 1000000 /dev/zero >/vm/bad.img";
     let half = "head -c 400000 /vm/golden.qcow2 >/vm/bad.img";
-    for (disk, image, reason) in [
-        (file("raw"), zeros, "the image is raw"),
-        (network.to_owned(), zeros, "gluster://"),
-        (file("qcow2"), zeros, "is not a qcow2 image"),
-        (file("qcow2"), half, "past the end of the file"),
+    let disguised = "cp /vm/golden.qcow2 /vm/bad.img";
+    let both = &["external", "internal"][..];
+    for (disk, image, methods, reason) in [
+        (file("raw"), zeros, &["internal"][..], "the image is raw"),
+        (file("raw"), disguised, &["external"], "the magic number of qcow2"),
+        (network.to_owned(), zeros, both, "gluster://"),
+        (file("qcow2"), zeros, both, "is not a qcow2 image"),
+        (file("qcow2"), half, both, "past the end of the file"),
     ] {
         shell("p1", image);
         define_bad(&disk);
-        for method in ["external", "internal"] {
+        for method in methods {
             let more = ["--method", method, "--domain", "bad"];
             assert_refused(&[BACKUP, &more].concat(), &["bad", reason]);
         }

@@ -60,10 +60,11 @@ pub fn create(
     let bases = check(&before, planned)?;
     let options = options(&before.live, planned);
     let uuid = &before.live.uuid;
-    let ((result, duration), freeze, still_frozen) = while_frozen(virsh, uuid, quiesce, || {
-        let began = Instant::now();
-        (virsh.snapshot_create(uuid, name, options, LIMIT), began.elapsed())
-    })?;
+    let ((result, duration), freeze, still_frozen) =
+        while_frozen(virsh, &before.live, quiesce, || {
+            let began = Instant::now();
+            (virsh.snapshot_create(uuid, name, options, LIMIT), began.elapsed())
+        })?;
     // Whatever virsh said: only the XML says what the domain is on.
     let after = Both::read(virsh, uuid)?;
     let overlays = in_use(&after, planned, &bases)?;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::Error;
+use crate::domain::Domain;
 use crate::virsh::{Virsh, VirshFailure};
 
 /// How long the guest may take to freeze. It has to write out first what it holds back, and its
@@ -50,7 +51,7 @@ pub enum Freeze {
 /// [`Error::NotFrozen`] where they had to be frozen and were not: the action was not done.
 pub(super) fn while_frozen<T>(
     virsh: &Virsh,
-    domain: &str,
+    domain: &Domain,
     quiesce: Quiesce,
     action: impl FnOnce() -> T,
 ) -> Result<(T, Freeze, Option<String>), Error> {
@@ -58,26 +59,26 @@ pub(super) fn while_frozen<T>(
         return Ok((action(), Freeze::NotAsked, None));
     }
     let began = Instant::now();
-    let frozen = virsh.freeze(domain, FREEZE_LIMIT);
-    let result = match (&frozen, quiesce) {
-        (Err(_), Quiesce::Require) => None,
-        _ => Some(action()),
+    let frozen = virsh.freeze(&domain.uuid, FREEZE_LIMIT);
+    let thaw = |freezing: Option<&Error>| {
+        let thawed = thaw_after(virsh, &domain.uuid, freezing);
+        thawed.err().map(|error| error.to_string())
     };
-    let still_frozen = thaw_after(virsh, domain, frozen.as_ref().err()).err();
-    match (result, frozen) {
-        (Some(result), frozen) => {
-            let freeze = match frozen {
-                Ok(file_systems) => Freeze::Frozen { file_systems, duration: began.elapsed() },
-                Err(error) => Freeze::Failed(error.to_string()),
-            };
-            Ok((result, freeze, still_frozen.map(|error| error.to_string())))
-        }
-        (None, frozen) => Err(Error::NotFrozen {
-            domain: domain.to_owned(),
-            reason: frozen.err().map(|error| error.to_string()).unwrap_or_default(),
-            still_frozen: still_frozen.map(|error| error.to_string()),
-        }),
+    if let (Err(error), Quiesce::Require) = (&frozen, quiesce) {
+        return Err(Error::NotFrozen {
+            domain: domain.name.clone(),
+            failure: error.virsh_failure().unwrap_or(VirshFailure::Other),
+            reason: error.to_string(),
+            still_frozen: thaw(Some(error)),
+        });
     }
+    let result = action();
+    let still_frozen = thaw(frozen.as_ref().err());
+    let freeze = match frozen {
+        Ok(file_systems) => Freeze::Frozen { file_systems, duration: began.elapsed() },
+        Err(error) => Freeze::Failed(error.to_string()),
+    };
+    Ok((result, freeze, still_frozen))
 }
 
 /// Thaws, unless it is certain that the guest never heard of a freeze.
