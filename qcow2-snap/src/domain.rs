@@ -1,4 +1,8 @@
-//! A domain and its disks, as `virsh dumpxml` describes them.
+//! A domain and its disks, as `virsh dumpxml` describes them, live or `--inactive`.
+//!
+//! Source of the shapes: libvirt's "Domain XML format" (`formatdomain.html`), sections "Hard drives,
+//! floppy disks, CDROMs" and "Operating system booting". What is there and not used here is passed
+//! over; a type of source that is not known is kept by its name.
 
 use std::path::{Path, PathBuf};
 

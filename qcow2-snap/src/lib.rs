@@ -1,4 +1,6 @@
-//! Consistent images of virtual machines: qcow2 read without trust, snapshots taken with libvirt.
+#![doc = include_str!("../README.md")]
+//!
+//! # Where to begin
 //!
 //! | module | question it answers |
 //! |---|---|
