@@ -51,7 +51,14 @@ fn run_on(
     for name in virsh.domain_names()? {
         let domain = virsh.domain(&name, Definition::Live)?;
         let images = images(&domain, pool);
-        let old = old_snapshots(virsh, &domain, &images, args.keep)?;
+        let old = match old_snapshots(virsh, &domain, &images, args.keep) {
+            Ok(old) => old,
+            Err(error) => {
+                anstream::eprintln!("georep: {name}: {error}");
+                exit = Exit::Failed;
+                continue;
+            }
+        };
         if args.dry_run {
             for snapshot in old {
                 anstream::println!("{name}: {snapshot} would be deleted");

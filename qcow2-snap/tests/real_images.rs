@@ -170,14 +170,16 @@ fn header_and_snapshots_are_as_qemu_img_sees_them() {
     }
 }
 
+const SUBCLUSTERS: &str = "extended_l2=on,cluster_size=64k";
+
 fn the_data_of_the_active_state_is_where_qemu_img_maps_it() {
     let bench = Bench::new();
     for (index, options) in
-        ["cluster_size=64k", "cluster_size=512", "cluster_size=2M"].iter().enumerate()
+        ["cluster_size=64k", "cluster_size=512", "cluster_size=2M", SUBCLUSTERS].iter().enumerate()
     {
         let path = bench.create(&format!("{index}.qcow2"), &["-o", options]);
         for what in
-            ["write 0 1M", "write 40M 5M", "write 3M 100k", "write -z 0 64k", "discard 41M 1M"]
+            ["write 0 1M", "write 40M 5M", "write 3M 101k", "write -z 0 64k", "discard 41M 1M"]
         {
             bench.write(&path, what);
         }

@@ -200,7 +200,8 @@ pub(super) fn chains(planned: &[PlannedDomain], pool: &Pool) -> Result<Chains, C
             let in_pool = in_pool(pool, top)?;
             if chains.tops.insert(in_pool, format).is_some() {
                 return Err(CliError::failed(format!(
-                    "the image `{}` of domain `{}` is a disk twice; each needs its own",
+                    "the image `{}` of domain `{}` is a disk of the run twice, and two writers \
+                     destroy it; leave one out with --exclude",
                     top.display(),
                     domain.domain.name
                 )));
