@@ -179,8 +179,8 @@ fn same_values(image: &Image, info: &Value) -> Result<(), String> {
     }
     for (ours, theirs) in image.snapshots.iter().zip(theirs) {
         let ours = serde_json::json!({
-            "id": until_nul(&ours.id),
-            "name": until_nul(&ours.name),
+            "id": ours.id_text(),
+            "name": ours.name_text(),
             "vm-state-size": ours.vm_state_size.cast_signed(),
             "date-sec": ours.date_sec,
             "date-nsec": ours.date_nsec,
@@ -195,9 +195,4 @@ fn same_values(image: &Image, info: &Value) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-fn until_nul(bytes: &[u8]) -> String {
-    let text = bytes.split(|&byte| byte == 0).next().unwrap();
-    String::from_utf8_lossy(text).into_owned()
 }

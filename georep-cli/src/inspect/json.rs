@@ -146,8 +146,8 @@ fn full_name(path: &Path, backing: &Backing) -> String {
 
 fn snapshot(snapshot: &Snapshot) -> SnapshotInfo {
     SnapshotInfo {
-        id: until_nul(&snapshot.id),
-        name: until_nul(&snapshot.name),
+        id: snapshot.id_text(),
+        name: snapshot.name_text(),
         // qemu-img takes it for a signed number.
         vm_state_size: snapshot.vm_state_size.cast_signed(),
         date_sec: snapshot.date_sec,
@@ -156,11 +156,6 @@ fn snapshot(snapshot: &Snapshot) -> SnapshotInfo {
         vm_clock_nsec: snapshot.vm_clock_nsec % 1_000_000_000,
         icount: snapshot.icount.map(u64::cast_signed),
     }
-}
-
-fn until_nul(bytes: &[u8]) -> String {
-    let text = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
-    String::from_utf8_lossy(text).into_owned()
 }
 
 fn data(header: &Header) -> Data {

@@ -50,6 +50,18 @@ pub struct Snapshot {
     pub l1_size: u32,
 }
 
+impl Snapshot {
+    /// The id as QEMU shows it: up to a NUL, and what is not UTF-8 as U+FFFD.
+    pub fn id_text(&self) -> String {
+        super::until_nul(&self.id)
+    }
+
+    /// The name as QEMU shows it.
+    pub fn name_text(&self) -> String {
+        super::until_nul(&self.name)
+    }
+}
+
 /// The snapshots, and how many bytes their table has.
 #[derive(Debug)]
 pub(super) struct Table {
