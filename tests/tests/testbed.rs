@@ -38,6 +38,23 @@ fn backup(more: &[&str]) -> Output {
     georep(&[BACKUP, more].concat())
 }
 
+/// An external backup with the real tools, but for the calls of one `tool` that name `call`:
+/// `instead` is done for them.
+fn backup_with(tool: &str, call: &str, instead: &str) -> Output {
+    let wrapper = format!(
+        "#!/bin/sh\nPATH=${{PATH#*:}}\n\
+         case \"$*\" in *'{call}'*) {instead} ;; *) exec {tool} \"$@\" ;; esac\n"
+    );
+    let place = format!(
+        "mkdir -p /tmp/wrapped; echo \"$0\" >/tmp/wrapped/{tool}; chmod +x /tmp/wrapped/{tool}"
+    );
+    said("p1", &["sh", "-ec", &place, &wrapper]);
+    let path = "PATH=/tmp/wrapped:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin";
+    let output = on("p1", &[&["env", path, "georep"], BACKUP, &["--method", "external"]].concat());
+    shell("p1", "rm -r /tmp/wrapped");
+    output
+}
+
 fn external_backup() {
     let record = last_record();
     assert_exit(&backup(&["--method", "external", "--verify", "full"]), 0);
@@ -68,15 +85,14 @@ fn schedule() {
     assert_eq!(here, there);
 }
 
+/// The VM is shut off at the worst moment: on its overlays, and with its file systems frozen.
 fn shut_off_in_the_middle() {
-    let mut run = start_georep(&[BACKUP, &["--method", "external"]].concat());
-    wait_for("overlays", || shell("p1", "virsh domblklist vm1").contains(".georep-"));
-    said("p1", &["virsh", "destroy", "vm1"]);
-    let status = run.wait().expect("it runs");
+    let output = backup_with("virsh", "snapshot-create-as", "virsh \"$@\" && virsh destroy vm1");
     let inactive = shell("p1", "virsh -q domblklist --inactive vm1 | awk '{ print $2 }' | xargs");
     said("p1", &["virsh", "start", "vm1"]);
     assert_eq!(inactive, "/vm/vm1-root.qcow2 /vm/vm1-data.qcow2 -");
-    assert_eq!(status.code(), Some(0));
+    assert_exit(&output, 0);
+    assert!(text(&output).contains("file systems frozen"), "{}", text(&output));
     assert_as_before();
 }
 
@@ -193,21 +209,11 @@ fn cut_xml() {
     for (tool, call) in
         [("virsh", "dumpxml"), ("gluster", "volume info gv1"), ("gluster", "status")]
     {
-        let wrapper = format!(
-            "#!/bin/sh\nPATH=${{PATH#*:}}\n\
-             case \"$*\" in *'{call}'*) {tool} \"$@\" | head -c 300 ;; *) exec {tool} \"$@\" ;; esac\n"
-        );
-        let place =
-            format!("mkdir -p /tmp/cut; echo \"$0\" >/tmp/cut/{tool}; chmod +x /tmp/cut/{tool}");
-        said("p1", &["sh", "-ec", &place, &wrapper]);
-        let path = "PATH=/tmp/cut:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin";
-        let args = [&["env", path, "georep"], BACKUP, &["--method", "external"]].concat();
-        let output = on("p1", &args);
-        shell("p1", "rm -r /tmp/cut");
+        let output = backup_with(tool, call, &format!("{tool} \"$@\" | head -c 300"));
         assert_exit(&output, 1);
         let text = text(&output);
         let error = text.lines().find(|line| line.starts_with("georep: ")).unwrap_or_default();
-        assert!(error.contains(&format!("/tmp/cut/{tool}")), "{text}");
+        assert!(error.contains(&format!("/tmp/wrapped/{tool}")), "{text}");
         assert_as_before();
     }
 }

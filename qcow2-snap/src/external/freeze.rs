@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::domain::Domain;
-use crate::virsh::{Virsh, VirshFailure};
+use crate::virsh::{Definition, Virsh, VirshFailure};
 
 /// How long the guest may take to freeze. It has to write out first what it holds back, and its
 /// applications may want a word; but meanwhile they stand still.
@@ -100,24 +100,58 @@ fn patience(freezing: Option<&Error>) -> Duration {
     if never_heard(freezing) { Duration::ZERO } else { THAW_PATIENCE }
 }
 
-/// Thaws the file systems of a guest, and tries again for `patience`. A domain that is gone has
-/// none.
+/// Thaws the file systems of a guest, and tries again for `patience`. A domain that was shut off
+/// meanwhile, or is gone, has none that are frozen.
 ///
 /// # Errors
 /// As the last call to virsh failed; then the guest may be frozen.
 pub fn thaw(virsh: &Virsh, domain: &str, patience: Duration) -> Result<(), Error> {
     let began = Instant::now();
     loop {
-        let error = match virsh.thaw(domain, THAW_LIMIT) {
-            Ok(()) => return Ok(()),
-            Err(error) if error.virsh_failure() == Some(VirshFailure::NoSuchDomain) => {
-                return Ok(());
-            }
-            Err(error) => error,
-        };
+        let Err(error) = virsh.thaw(domain, THAW_LIMIT) else { return Ok(()) };
+        if error.virsh_failure() == Some(VirshFailure::NoSuchDomain) || is_shut_off(virsh, domain) {
+            return Ok(());
+        }
         if began.elapsed() >= patience {
             return Err(error);
         }
         std::thread::sleep(THAW_AGAIN);
+    }
+}
+
+/// libvirt says "not running" of a paused domain too, whose guest may well be frozen.
+fn is_shut_off(virsh: &Virsh, domain: &str) -> bool {
+    virsh.domain(domain, Definition::Live).is_ok_and(|domain| !domain.is_active())
+}
+
+#[cfg(test)]
+mod tests {
+    use tool_command::Tool;
+
+    use super::*;
+
+    /// What comes of thawing a domain of this XML, where `domfsthaw` fails with this message.
+    fn thawed(xml: &str, message: &str) -> Result<(), Error> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("virsh");
+        let script = format!(
+            "#!/bin/sh\ncase \"$*\" in\n\
+             *dumpxml*) echo '{xml}' ;;\n\
+             *) echo 'error: {message}' >&2; exit 1 ;;\nesac\n"
+        );
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
+        thaw(&Virsh::new(Tool::at(path), None), "n", Duration::ZERO)
+    }
+
+    #[test]
+    fn a_domain_that_was_shut_off_while_it_was_frozen_is_not_frozen() {
+        let off = "<domain><name>n</name><uuid>u</uuid></domain>";
+        let paused = "<domain id=\"1\"><name>n</name><uuid>u</uuid></domain>";
+        let message = "Requested operation is not valid: domain is not running";
+        assert!(thawed(off, message).is_ok());
+        assert!(thawed(paused, message).is_err());
+        assert!(thawed(paused, "failed to get domain").is_ok());
     }
 }
