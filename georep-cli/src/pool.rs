@@ -124,7 +124,7 @@ fn real_path(file: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -138,7 +138,7 @@ mod tests {
             for directory in ["a/pool/vm", "b/pool/vm", "c/vm", "d"] {
                 fs::create_dir_all(world.path(directory)).unwrap();
             }
-            let findmnt = r#"#!/bin/sh
+            let findmnt = r#"
 for path; do :; done
 root=$(cd "$(dirname "$0")" && pwd -P)
 case $path in
@@ -150,9 +150,7 @@ esac
 echo "{\"filesystems\": [{\"target\": \"$root/$at\", \"source\": \"$source\",
   \"fstype\": \"fuse.glusterfs\", \"fsroot\": \"/\"}]}"
 "#;
-            fs::write(world.path("findmnt"), findmnt).unwrap();
-            let executable = fs::Permissions::from_mode(0o755);
-            fs::set_permissions(world.path("findmnt"), executable).unwrap();
+            let _ = tool_command::script(&world.path("findmnt"), findmnt);
             world
         }
 

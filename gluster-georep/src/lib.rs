@@ -22,8 +22,6 @@ mod observer;
 mod patience;
 mod roster;
 mod run;
-#[cfg(test)]
-mod scripts;
 mod session;
 mod state;
 mod status;

@@ -224,11 +224,7 @@ mod tests {
     fn a_check_ends_by_its_status() {
         let tool = |script: &str| {
             let dir = tempfile::tempdir().unwrap();
-            let path = dir.path().join("qemu-img");
-            std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
-                .unwrap();
-            (QemuImg::new(Tool::at(path)), dir)
+            (QemuImg::new(tool_command::script(&dir.path().join("qemu-img"), script)), dir)
         };
         let check = |script| {
             let (qemu_img, _dir) = tool(script);

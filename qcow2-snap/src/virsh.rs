@@ -171,11 +171,8 @@ mod tests {
     #[test]
     fn arguments_reach_virsh_whole() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("virsh");
-        std::fs::write(&path, "#!/bin/sh\nprintf '%s\\n' \"$@\"\n").unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
-            .unwrap();
-        let virsh = Virsh::new(Tool::at(path), Some("qemu:///system".to_owned()));
+        let tool = tool_command::script(&directory.path().join("virsh"), r#"printf '%s\n' "$@""#);
+        let virsh = Virsh::new(tool, Some("qemu:///system".to_owned()));
         assert_eq!(
             virsh.dumpxml("my vm; rm -rf", Definition::Persistent).unwrap(),
             "--connect\nqemu:///system\ndumpxml\n--domain\nmy vm; rm -rf\n--inactive\n"

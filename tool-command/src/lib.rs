@@ -27,10 +27,14 @@
 
 mod command;
 mod error;
+#[cfg(feature = "test-util")]
+mod script;
 mod search_path;
 mod stop;
 
 pub use command::{Command, DEFAULT_TIME_LIMIT, Output, Tool};
 pub use error::CommandError;
+#[cfg(feature = "test-util")]
+pub use script::script;
 pub use search_path::SearchPath;
 pub use stop::Stop;

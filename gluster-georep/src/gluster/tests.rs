@@ -1,7 +1,7 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::scripts::script;
+use tool_command::script;
 
 /// A `gluster` that is a shell script. `$*` is its command line.
 struct Scripted {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::scripts::script;
+use tool_command::script;
 
 /// A world in which `mount`, `umount` and `findmnt` are shell scripts that write down their calls.
 struct World {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::*;
-use crate::scripts::script;
+use tool_command::script;
 
 /// A cluster of one volume with one brick that closes its changelog every second.
 ///

@@ -126,23 +126,16 @@ fn is_shut_off(virsh: &Virsh, domain: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tool_command::Tool;
-
     use super::*;
 
     /// What comes of thawing a domain of this XML, where `domfsthaw` fails with this message.
     fn thawed(xml: &str, message: &str) -> Result<(), Error> {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("virsh");
         let script = format!(
-            "#!/bin/sh\ncase \"$*\" in\n\
-             *dumpxml*) echo '{xml}' ;;\n\
-             *) echo 'error: {message}' >&2; exit 1 ;;\nesac\n"
+            "case $* in *dumpxml*) echo '{xml}' ;; *) echo 'error: {message}' >&2; exit 1 ;; esac"
         );
-        std::fs::write(&path, script).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
-            .unwrap();
-        thaw(&Virsh::new(Tool::at(path), None), "n", Duration::ZERO)
+        let tool = tool_command::script(&directory.path().join("virsh"), &script);
+        thaw(&Virsh::new(tool, None), "n", Duration::ZERO)
     }
 
     #[test]
