@@ -3,15 +3,17 @@
 //! The manifest is written into the pool before the checkpoint is set, so that it travels with
 //! the images. At the other site it says what should have arrived, with the primary gone.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::{Component, Path, PathBuf};
 
 use jiff::Timestamp;
 use qcow2_snap::image::Snapshot;
 use serde::{Deserialize, Serialize};
 
 use crate::error::CliError;
+use crate::run_name::RunName;
 
 /// The shape of the document; a reader refuses a newer one.
 pub(crate) const VERSION: u32 = 1;
@@ -160,5 +162,143 @@ impl Manifest {
         file.persist(&path).map_err(|e| unwritable(e.error))?;
         fs::File::open(&directory).and_then(|d| d.sync_all()).map_err(unwritable)?;
         Ok(path)
+    }
+
+    /// The runs whose manifests lie in `pool`, oldest first; none where there is no directory for
+    /// them.
+    ///
+    /// # Errors
+    /// Where the directory cannot be read.
+    pub(crate) fn runs_in(pool: &Path) -> Result<Vec<String>, CliError> {
+        let directory = pool.join(DIRECTORY);
+        let entries = match fs::read_dir(&directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(|e| CliError::io("look for manifests in", &directory, e))?,
+        };
+        let name = |entry: fs::DirEntry| entry.file_name().into_string().ok();
+        let run = |name: String| Some(name.strip_suffix(".json")?.to_owned());
+        let runs = entries.filter_map(|entry| entry.ok().and_then(name).and_then(run));
+        // The time in a run's name makes their order that of time.
+        let runs: BTreeSet<_> = runs.filter(|run| RunName::is_one(run)).collect();
+        Ok(runs.into_iter().collect())
+    }
+
+    /// Reads the manifest of `run` from `pool`, or that of the newest run.
+    ///
+    /// # Errors
+    /// Where there is none, it cannot be read, is of a newer version, is another run's, or names
+    /// a file outside the pool.
+    pub(crate) fn load(pool: &Path, run: Option<&str>) -> Result<Self, CliError> {
+        let newest = if run.is_none() { Self::runs_in(pool)?.pop() } else { None };
+        let run = run.or(newest.as_deref()).ok_or_else(|| {
+            CliError::failed(format!(
+                "there is no manifest in `{}`",
+                pool.join(DIRECTORY).display()
+            ))
+            .hint("is this the directory that holds the images? `georep backup` puts one there")
+        })?;
+        let path = Self::path_in(pool, run);
+        let text = fs::read(&path).map_err(|e| CliError::io("read the manifest", &path, e))?;
+        Self::parse(&text, run).map_err(|reason| {
+            CliError::failed(format!("the manifest `{}` {reason}", path.display()))
+        })
+    }
+
+    /// Reads a manifest that should be of `run`. It may have been damaged on its way: what it says
+    /// is believed only so far as it leads to no file outside the pool.
+    fn parse(text: &[u8], run: &str) -> Result<Self, String> {
+        let broken = |error| format!("is broken: {error}");
+        let Version { version } = serde_json::from_slice(text).map_err(broken)?;
+        if version != VERSION {
+            return Err(format!("is of version {version}, and not of {VERSION}"));
+        }
+        let manifest: Self = serde_json::from_slice(text).map_err(broken)?;
+        if manifest.run != run {
+            return Err(format!("is that of run `{}`", manifest.run));
+        }
+        let outside = manifest.files().into_iter().find(|file| !is_inside(file));
+        match outside.map(|file| file.display().to_string()) {
+            Some(file) => Err(format!("names a file outside the pool: `{file}`")),
+            None => Ok(manifest),
+        }
+    }
+
+    /// Every path that the manifest names: the pool's in the volume, and the images' in the pool.
+    fn files(&self) -> Vec<&Path> {
+        let images = self.images.iter().map(|image| &image.path);
+        let disks = self.domains.iter().flat_map(|domain| &domain.disks).map(|disk| &disk.image);
+        images.chain(disks).chain([&self.pool]).map(PathBuf::as_path).collect()
+    }
+}
+
+/// Whether a path leads to nowhere but below where it begins.
+fn is_inside(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_)))
+}
+
+/// Of every version of the document.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(run: &str, image: &str) -> Manifest {
+        Manifest {
+            version: VERSION,
+            run: run.to_owned(),
+            method: "external".to_owned(),
+            created: Timestamp::UNIX_EPOCH,
+            primary: "gv1".to_owned(),
+            secondary: "dr::gv2".to_owned(),
+            pool: PathBuf::new(),
+            domains: Vec::new(),
+            images: vec![ImageRecord {
+                path: image.into(),
+                format: "raw".to_owned(),
+                size: 1,
+                virtual_size: 1,
+                cluster_size: None,
+                backing_file: None,
+                snapshots: Vec::new(),
+                allocated: 1,
+                samples: Vec::new(),
+            }],
+        }
+    }
+
+    const OLD: &str = "georep-20261123T020000Z";
+    const NEW: &str = "georep-20261124T020000Z";
+
+    #[test]
+    fn the_newest_is_read_unless_another_is_named() {
+        let pool = tempfile::tempdir().unwrap();
+        assert!(Manifest::load(pool.path(), None).is_err());
+        let (old, new) = (manifest(OLD, "a.img"), manifest(NEW, "a.img"));
+        new.save(pool.path()).unwrap();
+        old.save(pool.path()).unwrap();
+        fs::write(pool.path().join(DIRECTORY).join("canary-01"), "").unwrap();
+        fs::write(pool.path().join(DIRECTORY).join("zzz.json"), "").unwrap();
+        assert_eq!(Manifest::runs_in(pool.path()).unwrap(), [OLD, NEW]);
+        assert_eq!(Manifest::load(pool.path(), None).unwrap(), new);
+        assert_eq!(Manifest::load(pool.path(), Some(OLD)).unwrap(), old);
+    }
+
+    #[test]
+    fn what_is_no_manifest_of_the_run_is_refused() {
+        let parse =
+            |manifest: &Manifest, run| Manifest::parse(&serde_json::to_vec(manifest).unwrap(), run);
+        assert!(parse(&manifest(OLD, "a/b.img"), OLD).is_ok());
+        assert!(parse(&manifest(OLD, "a.img"), NEW).unwrap_err().contains(OLD));
+        for outside in ["/etc/passwd", "../a.img", "a/../../b"] {
+            let error = parse(&manifest(OLD, outside), OLD).unwrap_err();
+            assert!(error.contains(outside), "{error}");
+        }
+        let newer = Manifest { version: VERSION + 1, ..manifest(OLD, "a.img") };
+        assert!(parse(&newer, OLD).unwrap_err().contains("version"));
+        assert!(Manifest::parse(b"{\"version\": 1", OLD).is_err());
     }
 }
