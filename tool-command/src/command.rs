@@ -1,7 +1,9 @@
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -20,12 +22,14 @@ const STOP_CHECKED_EVERY: Duration = Duration::from_millis(50);
 pub struct Tool {
     path: PathBuf,
     stop: Stop,
+    longest: Option<Duration>,
+    stdin: Option<Arc<File>>,
 }
 
 impl Tool {
     /// Names the program at `path`.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), stop: Stop::default() }
+        Self { path: path.into(), stop: Stop::default(), longest: None, stdin: None }
     }
 
     /// The program's path.
@@ -36,16 +40,30 @@ impl Tool {
     /// The same program, killed while it runs when `stop` is due.
     #[must_use]
     pub fn stopped_by(&self, stop: &Stop) -> Self {
-        Self { path: self.path.clone(), stop: stop.clone() }
+        Self { stop: stop.clone(), ..self.clone() }
+    }
+
+    /// The same program, none of whose commands may run for longer than `longest`, whatever time
+    /// limit it is given.
+    #[must_use]
+    pub fn limited_to(&self, longest: Duration) -> Self {
+        Self { longest: Some(longest), ..self.clone() }
+    }
+
+    /// The same program, with `lock` as its standard input, which it must not read: a lock on that
+    /// file lasts until the program has ended, too. So nobody takes the lock of a process that was
+    /// killed while what it has started is still at work.
+    #[must_use]
+    pub fn holding(&self, lock: &Arc<File>) -> Self {
+        Self { stdin: Some(Arc::clone(lock)), ..self.clone() }
     }
 
     /// Starts a command line of this tool.
     pub fn command<A: Into<OsString>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         Command {
-            program: self.path.clone(),
+            tool: self.clone(),
             arguments: arguments.into_iter().map(Into::into).collect(),
             limit: DEFAULT_TIME_LIMIT,
-            stop: self.stop.clone(),
         }
     }
 }
@@ -54,10 +72,9 @@ impl Tool {
 #[derive(Debug, Clone)]
 #[must_use = "a command does nothing until it is run"]
 pub struct Command {
-    program: PathBuf,
+    tool: Tool,
     arguments: Vec<OsString>,
     limit: Duration,
-    stop: Stop,
 }
 
 /// What a tool wrote, and how it ended.
@@ -126,13 +143,15 @@ impl Command {
     /// ran for too long, [`CommandError::Stopped`] where its [`Stop`] was due.
     pub fn output(&self) -> Result<Output, CommandError> {
         let failed = |source| CommandError::Spawn { line: self.to_string(), source };
-        if self.stop.is_due() {
+        let stop = &self.tool.stop;
+        if stop.is_due() {
             return Err(CommandError::Stopped { line: self.to_string() });
         }
+        let limit = self.tool.longest.map_or(self.limit, |longest| longest.min(self.limit));
         let began = Instant::now();
-        let handle = self.expression().start().map_err(failed)?;
-        while !self.stop.is_due() && began.elapsed() < self.limit {
-            let left = self.limit.saturating_sub(began.elapsed());
+        let handle = self.expression().and_then(|command| command.start()).map_err(failed)?;
+        while !stop.is_due() && began.elapsed() < limit {
+            let left = limit.saturating_sub(began.elapsed());
             if let Some(output) =
                 handle.wait_timeout(left.min(STOP_CHECKED_EVERY)).map_err(failed)?
             {
@@ -150,25 +169,28 @@ impl Command {
         }
         handle.kill().map_err(failed)?;
         let line = self.to_string();
-        Err(if self.stop.is_due() {
+        Err(if stop.is_due() {
             CommandError::Stopped { line }
         } else {
-            CommandError::TimedOut { line, limit: self.limit }
+            CommandError::TimedOut { line, limit }
         })
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the one place that starts a process")]
-    fn expression(&self) -> duct::Expression {
-        duct::cmd(&self.program, &self.arguments)
+    fn expression(&self) -> std::io::Result<duct::Expression> {
+        let command = duct::cmd(&self.tool.path, &self.arguments)
             .before_spawn(|command| {
                 command.process_group(0);
                 Ok(())
             })
             .env("LC_ALL", "C")
-            .stdin_null()
             .stdout_capture()
             .stderr_capture()
-            .unchecked()
+            .unchecked();
+        Ok(match &self.tool.stdin {
+            Some(lock) => command.stdin_file(lock.try_clone()?),
+            None => command.stdin_null(),
+        })
     }
 }
 
@@ -181,7 +203,7 @@ fn kill_group(pid: u32) {
 
 impl std::fmt::Display for Command {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let words = std::iter::once(self.program.as_os_str())
+        let words = std::iter::once(self.tool.path.as_os_str())
             .chain(self.arguments.iter().map(OsString::as_os_str))
             .map(OsStr::to_string_lossy);
         f.write_str(&shell_words::join(words))
@@ -248,6 +270,27 @@ mod tests {
         stop.request();
         let error = run.join().unwrap().unwrap_err();
         assert!(matches!(error, CommandError::Stopped { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn no_limit_is_longer_than_the_tools_own() {
+        let tool = Tool::at("/bin/sh").limited_to(Duration::from_millis(100));
+        let error = tool.command(["-c", "sleep 60"]).time_limit(Duration::from_secs(60)).run();
+        assert!(matches!(error, Err(CommandError::TimedOut { .. })), "{error:?}");
+    }
+
+    #[test]
+    fn a_lock_lasts_as_long_as_a_tool_that_holds_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let locked = Arc::new(file.reopen().unwrap());
+        locked.lock().unwrap();
+        // What the tool has started outlives it, and our own hold on the file.
+        let orphan = "exec 3<&0; sleep 0.5 >/dev/null 2>&1 &";
+        Tool::at("/bin/sh").holding(&locked).command(["-c", orphan]).run().unwrap();
+        drop(locked);
+        let other = file.reopen().unwrap();
+        assert!(other.try_lock().is_err());
+        other.lock().unwrap();
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::fs::{Access, access};
 
@@ -13,6 +14,7 @@ const SYSTEM_DIRECTORIES: [&str; 5] = ["/usr/sbin", "/usr/local/sbin", "/sbin", 
 #[derive(Debug, Clone)]
 pub struct SearchPath {
     directories: Vec<PathBuf>,
+    longest: Option<Duration>,
 }
 
 impl SearchPath {
@@ -25,7 +27,13 @@ impl SearchPath {
             .chain(SYSTEM_DIRECTORIES.map(PathBuf::from))
             .filter(|directory| directory.is_absolute())
             .collect();
-        Self { directories }
+        Self { directories, longest: None }
+    }
+
+    /// The same directories; no command of a tool found there may run for longer than `longest`.
+    #[must_use]
+    pub fn limited_to(self, longest: Duration) -> Self {
+        Self { longest: Some(longest), ..self }
     }
 
     /// Finds the first executable file called `name`.
@@ -37,7 +45,10 @@ impl SearchPath {
             .iter()
             .map(|directory| directory.join(name))
             .find(|file| file.is_file() && access(file, Access::EXEC_OK).is_ok())
-            .map(Tool::at)
+            .map(|file| match self.longest {
+                Some(longest) => Tool::at(file).limited_to(longest),
+                None => Tool::at(file),
+            })
             .ok_or_else(|| CommandError::NotFound {
                 tool: name.to_owned(),
                 searched: self.directories.clone(),
