@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use gluster_georep::Secondary;
+use serde::{Deserialize, Serialize};
 
 use crate::exit_code::TABLE;
 use crate::status::State;
@@ -29,7 +30,9 @@ pub(crate) enum Command {
     Backup(BackupArgs),
     /// Show what qcow2 images hold, and whether they are sound, without qemu-img
     Inspect(InspectArgs),
-    /// Drop this tool's old internal snapshots
+    /// Put right what runs have left that were killed
+    Recover(RecoverArgs),
+    /// Drop this tool's old internal snapshots and manifests
     Prune(PruneArgs),
 }
 
@@ -174,10 +177,41 @@ pub(crate) struct BackupArgs {
     /// How thoroughly what arrived is compared
     #[arg(long, value_enum, default_value_t = Level::Quick)]
     pub verify: Level,
-    /// Once the copy is proven, keep this many snapshots of each domain (internal method)
+    /// Once the copy is proven, keep the manifests of this many runs, and of each domain this many
+    /// snapshots of theirs [default: all]
     #[arg(long, value_name = "N", value_parser = parse_keep)]
     pub keep: Option<usize>,
     /// Show what would be done to each disk, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the result as one JSON document on stdout
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `recover` takes.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Finishes what a run has left that was killed, or could not put everything back: merges overlays back
+and deletes them, deletes the snapshots of copies that were not proven, thaws guests, and leaves the
+session as it was found. What is to be done it asks libvirt; what is not known to be this tool's it
+leaves alone. Every backup does the same first, and a unit of systemd does it at boot.
+
+Examples:
+  georep recover --dry-run
+  georep recover
+
+Exit codes:
+  0  nothing is left
+  1  failed; nothing is known to be left
+  2  the command line was not understood
+  5  something is still left; the message says what and where
+  6  a run is at work")]
+pub(crate) struct RecoverArgs {
+    /// Another libvirt in which to look for domains that were migrated; can be repeated
+    #[arg(long, value_name = "URI")]
+    pub connect: Vec<String>,
+    /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Print the result as one JSON document on stdout
@@ -216,7 +250,8 @@ pub(crate) struct InspectArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Deletes the internal snapshots that `georep backup --method internal` left in the images, but for the
-newest of each domain. Snapshots with any other name than `georep-<UTC time>` are left alone.
+newest of each domain, and the manifests of all but the newest runs. What has any other name than
+`georep-<UTC time>` is left alone.
 
 Example:
   georep prune --pool /vm --keep 3
@@ -250,7 +285,8 @@ fn parse_keep(text: &str) -> Result<usize, String> {
 }
 
 /// How images are made to stand still while they are copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Method {
     /// Overlays take the guests' writes while the images are copied, and are merged back after
     External,

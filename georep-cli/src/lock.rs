@@ -1,8 +1,11 @@
-//! One run at a time: a lock file for each session, held by the kernel as long as the process lives.
+//! One run at a time: a lock file for each session and each domain, held by the kernel as long as
+//! the process lives, or anything that it has started to change them.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use gluster_georep::Session;
 use jiff::Timestamp;
@@ -18,52 +21,82 @@ const DIRECTORY: &str = "/run/lock/georep";
 /// The environment variable with another directory. Runs with different ones do not see each other.
 const DIRECTORY_VARIABLE: &str = "GEOREP_LOCK_DIR";
 
-/// The lock of one session. It ends with the process, however that ends.
+/// How often somebody who waits for a lock tries it.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// A lock. It ends with the process, however that ends, and with the last tool that
+/// [holds](tool_command::Tool::holding) its file.
 #[derive(Debug)]
-pub(crate) struct SessionLock {
-    _file: File,
+pub(crate) struct Lock {
+    file: Arc<File>,
 }
 
-impl SessionLock {
+impl Lock {
     /// Takes the lock of `session`, or says who holds it and since when.
     ///
     /// # Errors
     /// [`Exit::Locked`] where another run holds it; else where the file cannot be written.
-    pub(crate) fn take(session: &Session) -> Result<Self, CliError> {
-        let directory = std::env::var_os(DIRECTORY_VARIABLE).unwrap_or(DIRECTORY.into());
-        Self::take_in(Path::new(&directory), session)
+    pub(crate) fn of_session(session: &Session) -> Result<Self, CliError> {
+        let what = format!("session {session}");
+        Self::take(&directory().join(file_name(session, "lock")), &what, Duration::ZERO)
     }
 
-    fn take_in(directory: &Path, session: &Session) -> Result<Self, CliError> {
-        let path = directory.join(file_name(session, "lock"));
-        let unusable = |source| CliError::io("take the lock", &path, source);
-        std::fs::create_dir_all(directory).map_err(unusable)?;
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(unusable)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(held_by_another(session, &mut file)),
-            Err(TryLockError::Error(source)) => return Err(unusable(source)),
+    /// Takes the lock of the domain with this name and UUID. Waits for `patience`: a tool that a
+    /// killed run has started may hold it for a while.
+    ///
+    /// # Errors
+    /// As [`Lock::of_session`].
+    pub(crate) fn of_domain(name: &str, uuid: &str, patience: Duration) -> Result<Self, CliError> {
+        // From libvirt it has one shape; a journal may say anything.
+        let uuid: String =
+            uuid.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+        let path = directory().join(format!("domain-{uuid}.lock"));
+        Self::take(&path, &format!("domain `{name}`"), patience)
+    }
+
+    /// The file that is locked, for tools to hold.
+    pub(crate) fn file(&self) -> &Arc<File> {
+        &self.file
+    }
+
+    fn take(path: &Path, what: &str, patience: Duration) -> Result<Self, CliError> {
+        let began = Instant::now();
+        loop {
+            let unusable = |source| CliError::io("take the lock", path, source);
+            let mut file = open(path).map_err(unusable)?;
+            match file.try_lock() {
+                Ok(()) => {
+                    file.set_len(0).and_then(|()| file.rewind()).map_err(unusable)?;
+                    writeln!(file, "process {} since {:.0}", std::process::id(), Timestamp::now())
+                        .map_err(unusable)?;
+                    return Ok(Self { file: Arc::new(file) });
+                }
+                Err(TryLockError::WouldBlock) if began.elapsed() >= patience => {
+                    return Err(held_by_another(what, &mut file));
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(AGAIN),
+                Err(TryLockError::Error(source)) => return Err(unusable(source)),
+            }
         }
-        file.set_len(0).and_then(|()| file.rewind()).map_err(unusable)?;
-        writeln!(file, "process {} since {:.0}", std::process::id(), Timestamp::now())
-            .map_err(unusable)?;
-        Ok(Self { _file: file })
     }
 }
 
-fn held_by_another(session: &Session, file: &mut File) -> CliError {
+fn directory() -> PathBuf {
+    PathBuf::from(std::env::var_os(DIRECTORY_VARIABLE).unwrap_or(DIRECTORY.into()))
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    std::fs::create_dir_all(path.parent().unwrap_or(path))?;
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+}
+
+fn held_by_another(what: &str, file: &mut File) -> CliError {
     let mut holder = String::new();
     let holder = match file.read_to_string(&mut holder) {
         Ok(_) if !holder.trim().is_empty() => holder.trim(),
         _ => "another process",
     };
-    CliError::new(Exit::Locked, format!("{holder} holds the lock of session {session}"))
+    CliError::new(Exit::Locked, format!("{holder} holds the lock of {what}"))
         .hint("wait for that run, or end it with SIGTERM; it puts things back first")
 }
 
@@ -71,28 +104,35 @@ fn held_by_another(session: &Session, file: &mut File) -> CliError {
 mod tests {
     use super::*;
 
-    fn session() -> Session {
-        Session::new("gv1", "geo@dr::gv2".parse().unwrap()).unwrap()
+    fn take(path: &Path) -> Result<Lock, CliError> {
+        Lock::take(path, "session gv1 → dr::gv2", Duration::ZERO)
     }
 
     #[test]
     fn a_second_run_is_told_who_holds_the_lock() {
         let directory = tempfile::tempdir().unwrap();
-        let held = SessionLock::take_in(directory.path(), &session()).unwrap();
-        let error = SessionLock::take_in(directory.path(), &session()).unwrap_err();
+        let path = directory.path().join("new/session.lock");
+        let held = take(&path).unwrap();
+        let error = take(&path).unwrap_err();
         assert_eq!(error.exit(), Exit::Locked);
         let text = error.to_string();
         assert!(text.contains(&format!("process {}", std::process::id())), "{text}");
 
         drop(held);
-        assert!(SessionLock::take_in(directory.path(), &session()).is_ok());
+        assert!(take(&path).is_ok());
     }
 
     #[test]
-    fn sessions_do_not_share_a_lock() {
+    fn a_lock_is_waited_for_as_long_as_there_is_patience() {
         let directory = tempfile::tempdir().unwrap();
-        let _held = SessionLock::take_in(directory.path(), &session()).unwrap();
-        let other = Session::new("gv1", "dr::gv3".parse().unwrap()).unwrap();
-        assert!(SessionLock::take_in(directory.path(), &other).is_ok());
+        let path = directory.path().join("domain.lock");
+        let held = take(&path).unwrap();
+        let waiting = std::thread::spawn({
+            let path = path.clone();
+            move || Lock::take(&path, "domain `web`", Duration::from_secs(60)).is_ok()
+        });
+        std::thread::sleep(Duration::from_millis(200));
+        drop(held);
+        assert!(waiting.join().unwrap());
     }
 }

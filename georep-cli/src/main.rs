@@ -1,6 +1,7 @@
 //! `georep`: consistent, proven geo-replicated copies of VMs on GlusterFS.
 
 mod args;
+mod atomic_file;
 mod backup;
 mod canary;
 mod compare;
@@ -8,11 +9,14 @@ mod error;
 mod exit_code;
 mod image_file;
 mod inspect;
+mod journal;
 mod lock;
 mod manifest;
 mod pool;
 mod prune;
+mod put_back;
 mod record;
+mod recover;
 mod retry;
 mod run_name;
 mod sampling;
@@ -22,6 +26,7 @@ mod side_by_side;
 mod signals;
 mod state_dir;
 mod status;
+mod teller;
 mod tools;
 
 use std::path::Path;
@@ -48,6 +53,7 @@ fn main() -> ExitCode {
         Ok(Command::Status(args)) => conclude(status::run(&args)),
         Ok(Command::Backup(args)) => conclude(backup::run(&args)),
         Ok(Command::Inspect(args)) => conclude(inspect::run(&args)),
+        Ok(Command::Recover(args)) => conclude(recover::run(&args)),
         Ok(Command::Prune(args)) => conclude(prune::run(&args)),
         Err(usage) => not_understood(&usage),
     };

@@ -5,13 +5,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use jiff::Timestamp;
 use qcow2_snap::image::Snapshot;
 use serde::{Deserialize, Serialize};
 
+use crate::atomic_file;
 use crate::error::CliError;
 use crate::run_name::RunName;
 
@@ -145,23 +146,38 @@ impl Manifest {
         pool.join(DIRECTORY).join(format!("{run}.json"))
     }
 
-    /// Writes the manifest into `pool`: under a temporary name, then on disk, then under its own,
-    /// so that there is never half a manifest.
+    /// Writes the manifest into `pool`.
     ///
     /// # Errors
     /// Where the pool cannot be written.
     pub(crate) fn save(&self, pool: &Path) -> Result<PathBuf, CliError> {
         let path = Self::path_in(pool, &self.run);
-        let directory = pool.join(DIRECTORY);
         let unwritable = |source| CliError::io("write the manifest", &path, source);
-        fs::create_dir_all(&directory).map_err(unwritable)?;
-        let mut file = tempfile::NamedTempFile::new_in(&directory).map_err(unwritable)?;
         let text = serde_json::to_vec_pretty(self).map_err(|e| unwritable(e.into()))?;
-        file.write_all(&text).map_err(unwritable)?;
-        file.as_file().sync_all().map_err(unwritable)?;
-        file.persist(&path).map_err(|e| unwritable(e.error))?;
-        fs::File::open(&directory).and_then(|d| d.sync_all()).map_err(unwritable)?;
+        atomic_file::write(&path, &text).map_err(unwritable)?;
         Ok(path)
+    }
+
+    /// Deletes the manifest of `run` from `pool`; one that is not there is all the same.
+    ///
+    /// # Errors
+    /// Where it cannot be deleted.
+    pub(crate) fn delete(pool: &Path, run: &str) -> Result<(), CliError> {
+        let path = Self::path_in(pool, run);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result.map_err(|e| CliError::io("delete the manifest", &path, e)),
+        }
+    }
+
+    /// The runs whose manifests lie in `pool`, but for the newest `keep`.
+    ///
+    /// # Errors
+    /// Where the directory cannot be read.
+    pub(crate) fn old_runs_in(pool: &Path, keep: usize) -> Result<Vec<String>, CliError> {
+        let mut runs = Self::runs_in(pool)?;
+        runs.truncate(runs.len().saturating_sub(keep));
+        Ok(runs)
     }
 
     /// The runs whose manifests lie in `pool`, oldest first; none where there is no directory for
@@ -285,6 +301,20 @@ mod tests {
         assert_eq!(Manifest::runs_in(pool.path()).unwrap(), [OLD, NEW]);
         assert_eq!(Manifest::load(pool.path(), None).unwrap(), new);
         assert_eq!(Manifest::load(pool.path(), Some(OLD)).unwrap(), old);
+    }
+
+    #[test]
+    fn the_newest_are_not_old_and_no_other_file_is_a_manifest() {
+        let pool = tempfile::tempdir().unwrap();
+        for run in [OLD, NEW] {
+            manifest(run, "a.img").save(pool.path()).unwrap();
+        }
+        fs::write(pool.path().join(DIRECTORY).join("georep-mine.json"), "").unwrap();
+        assert!(Manifest::old_runs_in(pool.path(), 2).unwrap().is_empty());
+        assert_eq!(Manifest::old_runs_in(pool.path(), 1).unwrap(), [OLD]);
+        Manifest::delete(pool.path(), OLD).unwrap();
+        Manifest::delete(pool.path(), OLD).unwrap();
+        assert_eq!(Manifest::runs_in(pool.path()).unwrap(), [NEW]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use qcow2_snap::domain::{Disk, Domain};
 use qcow2_snap::internal;
@@ -12,6 +13,8 @@ use qcow2_snap::virsh::{Definition, Virsh};
 use crate::args::PruneArgs;
 use crate::error::CliError;
 use crate::exit_code::Exit;
+use crate::lock::Lock;
+use crate::manifest::Manifest;
 use crate::run_name::RunName;
 use crate::tools::{SNAPSHOT_LIMIT, connections, search_path};
 
@@ -36,6 +39,14 @@ pub(crate) fn run(args: &PruneArgs) -> Result<Exit, CliError> {
     let mut exit = Exit::Done;
     for virsh in connections(&path, &args.connect)? {
         exit = exit.max(run_on(&virsh, &qemu_img, &pool, args)?);
+    }
+    for run in Manifest::old_runs_in(&pool, args.keep)? {
+        if args.dry_run {
+            anstream::println!("the manifest of {run} would be deleted");
+        } else {
+            Manifest::delete(&pool, &run)?;
+            anstream::println!("the manifest of {run} deleted");
+        }
     }
     Ok(exit)
 }
@@ -65,6 +76,11 @@ fn run_on(
             }
             continue;
         }
+        if old.is_empty() {
+            continue;
+        }
+        let lock = Lock::of_domain(&name, &domain.uuid, Duration::ZERO)?;
+        let (virsh, qemu_img) = (&virsh.holding(lock.file()), &qemu_img.holding(lock.file()));
         for Pruned { snapshot, failed } in delete(virsh, qemu_img, &domain, &images, old) {
             match failed {
                 None => anstream::println!("{name}: {snapshot} deleted"),
@@ -136,33 +152,11 @@ fn delete(
     old: Vec<String>,
 ) -> Vec<Pruned> {
     let prune = |snapshot: String| {
-        let failed = delete_one(virsh, qemu_img, domain, images, &snapshot);
+        let failed =
+            internal::delete(virsh, qemu_img, &domain.uuid, images, &snapshot, SNAPSHOT_LIMIT);
         Pruned { failed: failed.err().map(|error| error.to_string()), snapshot }
     };
     old.into_iter().map(prune).collect()
-}
-
-/// Through libvirt where it knows of the snapshot, as it does unless the domain was defined anew.
-fn delete_one(
-    virsh: &Virsh,
-    qemu_img: &QemuImg,
-    domain: &Domain,
-    images: &[PathBuf],
-    snapshot: &str,
-) -> Result<(), CliError> {
-    if virsh.snapshot_names(&domain.uuid)?.iter().any(|name| name == snapshot) {
-        internal::delete(virsh, domain, snapshot, SNAPSHOT_LIMIT)?;
-    } else if domain.is_active() {
-        return Err(CliError::failed(
-            "libvirt does not know of it; prune again while the domain is shut off",
-        ));
-    }
-    if !domain.is_active() {
-        for image in images {
-            internal::delete_from_image(qemu_img, image, snapshot)?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

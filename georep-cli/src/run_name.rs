@@ -1,6 +1,7 @@
 //! The name of a run, also the name of its snapshots.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -16,6 +17,18 @@ impl RunName {
     /// The name of a run that starts at `time`.
     pub(crate) fn at(time: Timestamp) -> Self {
         Self(format!("{PREFIX}{}", time.strftime("%Y%m%dT%H%M%SZ")))
+    }
+
+    /// The name of a run that starts now, or as soon as a second has come of which `is_used` says
+    /// that no run has its name.
+    pub(crate) fn unused(is_used: impl Fn(&str) -> bool) -> Self {
+        loop {
+            let name = Self::at(Timestamp::now());
+            if !is_used(name.as_str()) {
+                return name;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Whether `text` is the name of a run, of whatever time.

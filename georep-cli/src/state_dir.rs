@@ -1,6 +1,6 @@
-//! What must outlive a run that is killed, and a reboot: one file a session.
+//! What must outlive a run that is killed, and a reboot.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use gluster_georep::Session;
 
@@ -10,10 +10,28 @@ const DIRECTORY: &str = "/var/lib/georep";
 /// The environment variable with another directory.
 const DIRECTORY_VARIABLE: &str = "GEOREP_STATE_DIR";
 
-/// Where a run of `session` notes what it has to put back.
+/// How the file of [`note_of`] ends.
+const NOTE: &str = "run.json";
+
+/// The directory with the journals, one a run.
+pub(crate) fn journals() -> PathBuf {
+    directory().join("runs")
+}
+
+/// Where a run of `session` notes how the session and its volume were before.
 pub(crate) fn note_of(session: &Session) -> PathBuf {
-    let directory = std::env::var_os(DIRECTORY_VARIABLE).unwrap_or(DIRECTORY.into());
-    Path::new(&directory).join(file_name(session, "run.json"))
+    directory().join(file_name(session, NOTE))
+}
+
+/// The notes that are there. Where there is no directory there are none.
+pub(crate) fn notes() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory()).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths.filter(|path| path.to_string_lossy().ends_with(&format!(".{NOTE}"))).collect()
+}
+
+fn directory() -> PathBuf {
+    PathBuf::from(std::env::var_os(DIRECTORY_VARIABLE).unwrap_or(DIRECTORY.into()))
 }
 
 /// The name of a file about `session`.

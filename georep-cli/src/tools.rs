@@ -5,9 +5,18 @@ use std::time::Duration;
 use qcow2_snap::virsh::Virsh;
 use tool_command::{CommandError, SearchPath};
 
+/// The environment variable with the seconds that no command may take longer than. For tests, in
+/// which tools hang.
+const LIMIT_VARIABLE: &str = "GEOREP_COMMAND_LIMIT";
+
 /// Where tools are looked for: the caller's `PATH`, then the system's directories.
 pub(crate) fn search_path() -> SearchPath {
-    SearchPath::new(std::env::var_os("PATH").as_deref())
+    let path = SearchPath::new(std::env::var_os("PATH").as_deref());
+    let limit = std::env::var(LIMIT_VARIABLE).ok().and_then(|seconds| seconds.parse().ok());
+    match limit {
+        Some(seconds) => path.limited_to(Duration::from_secs(seconds)),
+        None => path,
+    }
 }
 
 /// A virsh for each libvirt that is named, else one for libvirt's own choice.

@@ -39,7 +39,9 @@ pub use mount_table::Mount;
 pub use observer::{Event, Observer};
 pub use patience::{Advice, Hopeless, Patience};
 pub use roster::{Place, Progress, Roster};
-pub use run::{ChangedRollover, Completion, Note, Outcome, Report, RunOptions, run_to_checkpoint};
+pub use run::{
+    ChangedRollover, Completion, Note, Outcome, Report, RunOptions, recover, run_to_checkpoint,
+};
 pub use session::{Secondary, Session};
 pub use state::SessionState;
 pub use status::SessionStatus;

@@ -5,7 +5,7 @@
 //! worker's history crawl reads what is on disk when it starts, and finishes within seconds; its
 //! live crawl may get stuck, on 10.3 most of the time where a host has several bricks.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -129,29 +129,7 @@ pub fn run_to_checkpoint(
     options: &RunOptions,
     observer: &mut dyn Observer,
 ) -> Result<Report, Error> {
-    let began = Instant::now();
-    // A time-out that no clock reaches is none.
-    let deadline = options.timeout.and_then(|timeout| began.checked_add(timeout));
-    let stop = deadline.map_or_else(|| options.stop.clone(), |at| options.stop.or_at(at));
-    let mut run = Run {
-        gluster: gluster.stopped_by(&stop),
-        mounts: MountTools { mount: mounts.mount.stopped_by(&stop), ..mounts.clone() },
-        session,
-        options,
-        observer,
-        stop,
-        began,
-        before: SessionState::Stopped,
-        now: SessionState::Stopped,
-        is_certain: true,
-        sets: Vec::new(),
-        note: None,
-        turns: None,
-        baseline: Baseline::default(),
-        checkpoint: None,
-        verdict: None,
-        completion: None,
-    };
+    let mut run = Run::new(gluster, mounts, session, options, observer);
     match run.look() {
         Ok(volume) => {
             let result = run.go(&volume);
@@ -161,6 +139,40 @@ pub fn run_to_checkpoint(
         }
         Err(End::Failed(error)) => Err(error),
         Err(End::Outcome(outcome)) => Ok(run.report(outcome)),
+    }
+}
+
+/// Puts back what a run of `session` that was killed has left, without another run: its mounts, the
+/// rollover time, and the session, which is left in the state that run had found it in. Returns
+/// that state; `None` where no run has left a note at `note`.
+///
+/// The caller sees to it that no run of the session goes on meanwhile.
+///
+/// # Errors
+/// Where the note cannot be read, or gluster not be asked; [`Error::NotRestored`] where something
+/// could not be put back. The note is still there then.
+pub fn recover(
+    gluster: &Gluster,
+    mounts: &MountTools,
+    session: &Session,
+    note: &Path,
+    observer: &mut dyn Observer,
+) -> Result<Option<SessionState>, Error> {
+    let options = RunOptions { note: Some(note.to_owned()), ..RunOptions::default() };
+    let mut run = Run::new(gluster, mounts, session, &options, observer);
+    if Note::read(note)?.is_none() {
+        run.clear_mounts();
+        return Ok(None);
+    }
+    match run.look() {
+        Ok(_) => {
+            // What a command that was killed has done is not known.
+            run.is_certain = false;
+            let report = run.finish(Err(End::Outcome(Outcome::Interrupted)))?;
+            Ok(Some(report.after))
+        }
+        Err(End::Failed(error)) => Err(error),
+        Err(End::Outcome(_)) => Ok(None),
     }
 }
 
@@ -201,7 +213,40 @@ struct Run<'a> {
     completion: Option<Completion>,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// A run that has not looked at anything yet.
+    fn new(
+        gluster: &Gluster,
+        mounts: &MountTools,
+        session: &'a Session,
+        options: &'a RunOptions,
+        observer: &'a mut dyn Observer,
+    ) -> Self {
+        let began = Instant::now();
+        // A time-out that no clock reaches is none.
+        let deadline = options.timeout.and_then(|timeout| began.checked_add(timeout));
+        let stop = deadline.map_or_else(|| options.stop.clone(), |at| options.stop.or_at(at));
+        Self {
+            gluster: gluster.stopped_by(&stop),
+            mounts: MountTools { mount: mounts.mount.stopped_by(&stop), ..mounts.clone() },
+            session,
+            options,
+            observer,
+            stop,
+            began,
+            before: SessionState::Stopped,
+            now: SessionState::Stopped,
+            is_certain: true,
+            sets: Vec::new(),
+            note: None,
+            turns: None,
+            baseline: Baseline::default(),
+            checkpoint: None,
+            verdict: None,
+            completion: None,
+        }
+    }
+
     fn tell(&mut self, event: &Event<'_>) {
         self.observer.event(event);
     }

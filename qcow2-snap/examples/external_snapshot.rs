@@ -33,7 +33,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let name = format!("georep-{}", SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs());
 
     let planned = planned_overlays(&virsh, &domain, Path::new(&pool), &name)?;
-    let created = external::create(&virsh, &domain, &name, &planned, Quiesce::Try)?;
+    let prepared = external::prepare(&virsh, &domain, &planned)?;
+    // Here a tool that may be killed writes down `prepared.overlays()`.
+    let mut go_on = |_| ControlFlow::Continue(());
+    let created = external::create(&virsh, &prepared, &name, Quiesce::Try, &mut go_on)?;
     if let Freeze::Failed(reason) = &created.freeze {
         writeln!(stdout(), "as after a power failure, because it was not frozen: {reason}")?;
     }

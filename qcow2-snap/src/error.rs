@@ -78,16 +78,27 @@ pub enum Error {
         reason: String,
     },
 
-    /// The snapshot was not made as it was asked for, and these overlays are in use now. Each can
-    /// be committed back.
-    #[error("domain `{domain}`: {reason}; overlays in use: {}", list(.overlays))]
-    OverlaysInUse {
+    /// The overlays were not made as planned. Some may be in use: [`commit`](crate::external::commit)
+    /// brings the disks back.
+    #[error("domain `{domain}` is not on overlays as planned: {reason}{}", still(.still_frozen.as_deref()))]
+    NotOverlaid {
         /// Its name.
         domain: String,
+        /// What virsh's message means, where virsh failed.
+        failure: VirshFailure,
         /// What is not as it was asked for.
         reason: String,
-        /// What the domain is on now.
-        overlays: Vec<Overlay>,
+        /// Why the guest may be frozen; else it is not.
+        still_frozen: Option<String>,
+    },
+
+    /// The caller broke it off before an overlay was made.
+    #[error("domain `{domain}`: broken off{}", still(.still_frozen.as_deref()))]
+    BrokenOff {
+        /// Its name.
+        domain: String,
+        /// Why the guest may be frozen; else it is not.
+        still_frozen: Option<String>,
     },
 
     /// The guest's file systems had to be frozen, and were not. No overlay was made.
@@ -137,7 +148,19 @@ impl Error {
     /// What virsh's message means, where virsh failed.
     pub fn virsh_failure(&self) -> Option<VirshFailure> {
         match self {
-            Self::Virsh { failure, .. } | Self::NotFrozen { failure, .. } => Some(*failure),
+            Self::Virsh { failure, .. }
+            | Self::NotFrozen { failure, .. }
+            | Self::NotOverlaid { failure, .. } => Some(*failure),
+            _ => None,
+        }
+    }
+
+    /// Why the guest may be frozen, where an error leaves it so.
+    pub fn still_frozen(&self) -> Option<&str> {
+        match self {
+            Self::NotFrozen { still_frozen, .. }
+            | Self::NotOverlaid { still_frozen, .. }
+            | Self::BrokenOff { still_frozen, .. } => still_frozen.as_deref(),
             _ => None,
         }
     }
@@ -145,9 +168,4 @@ impl Error {
 
 fn still(frozen: Option<&str>) -> String {
     frozen.map(|reason| format!("; it may be frozen still: {reason}")).unwrap_or_default()
-}
-
-fn list(overlays: &[Overlay]) -> String {
-    let shown: Vec<_> = overlays.iter().map(|o| o.overlay.display().to_string()).collect();
-    shown.join(", ")
 }

@@ -16,9 +16,10 @@ use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::domain::Domain;
+use crate::external::settle;
 use crate::image::{Image, Snapshot};
 use crate::qemu_img::QemuImg;
-use crate::virsh::{DomainState, Virsh};
+use crate::virsh::{Definition, DomainState, Virsh, VirshFailure};
 
 /// An image of a domain that gets a part of the snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +51,9 @@ pub struct Taken {
 ///
 /// # Errors
 /// [`Error::Unfit`] where an image has a snapshot with this name or id already,
-/// [`Error::BadSnapshot`] where an image does not hold it afterwards; other errors as virsh fails,
-/// or an image cannot be read. What was made is deleted again, unless virsh failed.
+/// then nothing was made. [`Error::BadSnapshot`] where an image does not hold it afterwards; other
+/// errors as virsh fails, or an image cannot be read. After those [`delete`] is to be called: the
+/// snapshot may have been made, or be made yet.
 pub fn create(
     virsh: &Virsh,
     domain: &Domain,
@@ -70,22 +72,64 @@ pub fn create(
     result?;
     let duration = started.elapsed();
     let pause = runs.then(|| pause.unwrap_or(duration));
-    match verify(domain, name, images) {
-        Ok(vm_state_size) => Ok(Taken { duration, pause, vm_state_size }),
-        Err(error) => {
-            // The error that is told is the one that began it.
-            let _ = delete(virsh, domain, name, limit);
-            Err(error)
-        }
-    }
+    let vm_state_size = verify(domain, name, images)?;
+    Ok(Taken { duration, pause, vm_state_size })
 }
 
-/// Deletes the snapshot from every disk of `domain`, running or not.
+/// Deletes the snapshot `name` wherever it is: from all disks of the domain where libvirt knows of
+/// it, else with qemu-img from each of `images`, which a domain that runs may not have open. Returns
+/// whether it was anywhere.
+///
+/// A snapshot that libvirt is still making is waited for. libvirt and qemu-img may take `limit`
+/// each.
 ///
 /// # Errors
-/// As virsh fails.
-pub fn delete(virsh: &Virsh, domain: &Domain, name: &str, limit: Duration) -> Result<(), Error> {
-    virsh.snapshot_delete(&domain.uuid, name, limit)
+/// [`Error::Unfit`] where a domain that runs has it in an image and libvirt does not know of it;
+/// others as virsh and qemu-img fail, or an image cannot be read.
+pub fn delete(
+    virsh: &Virsh,
+    qemu_img: &QemuImg,
+    domain: &str,
+    images: &[PathBuf],
+    name: &str,
+    limit: Duration,
+) -> Result<bool, Error> {
+    settle(virsh, domain, limit)?;
+    let runs = match virsh.domain(domain, Definition::Live) {
+        Ok(live) => {
+            if knows(virsh, domain, name)? {
+                let deleted = virsh.snapshot_delete(domain, name, limit);
+                // A virsh that fails may have done it all the same.
+                return if knows(virsh, domain, name)? { deleted.map(|()| true) } else { Ok(true) };
+            }
+            live.is_active().then_some(live)
+        }
+        Err(error) if error.virsh_failure() == Some(VirshFailure::NoSuchDomain) => None,
+        Err(error) => return Err(error),
+    };
+    let mut found = false;
+    for image in images {
+        if read(image)?.snapshot(name.as_bytes()).is_none() {
+            continue;
+        }
+        found = true;
+        match &runs {
+            None => qemu_img.delete_snapshot(image, name)?,
+            Some(domain) => {
+                let image = image.display();
+                let reason = format!(
+                    "image `{image}` holds a snapshot `{name}` that libvirt does not know of; it \
+                     can be deleted while the domain is shut off"
+                );
+                return Err(Error::Unfit { domain: domain.name.clone(), reason });
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn knows(virsh: &Virsh, domain: &str, name: &str) -> Result<bool, Error> {
+    Ok(virsh.snapshot_names(domain)?.iter().any(|known| known == name))
 }
 
 /// The names of the internal snapshots in the image at `path`, whether libvirt knows of them or
@@ -96,18 +140,6 @@ pub fn delete(virsh: &Virsh, domain: &Domain, name: &str, limit: Duration) -> Re
 pub fn names_in_image(path: &Path) -> Result<Vec<String>, Error> {
     let names = read(path)?.snapshots.into_iter().map(|snapshot| snapshot.name);
     Ok(names.filter_map(|name| String::from_utf8(name).ok()).collect())
-}
-
-/// Deletes a snapshot that libvirt does not know of from the image at `path`, which no domain may
-/// have open; does nothing where the image does not hold it.
-///
-/// # Errors
-/// As qemu-img fails, or the image cannot be read.
-pub fn delete_from_image(qemu_img: &QemuImg, path: &Path, name: &str) -> Result<(), Error> {
-    if read(path)?.snapshot(name.as_bytes()).is_some() {
-        qemu_img.delete_snapshot(path, name)?;
-    }
-    Ok(())
 }
 
 /// qemu-img takes a name for an id where one fits: neither may be in use.

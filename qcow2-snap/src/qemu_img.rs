@@ -6,7 +6,9 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -106,6 +108,12 @@ impl QemuImg {
     /// Uses the `qemu-img` that was found.
     pub fn new(tool: Tool) -> Self {
         Self { tool }
+    }
+
+    /// The same, with `lock` held by every qemu-img that it starts, see [`Tool::holding`].
+    #[must_use]
+    pub fn holding(&self, lock: &Arc<File>) -> Self {
+        Self { tool: self.tool.holding(lock) }
     }
 
     /// Asks what the image at `path` is (`qemu-img info`).

@@ -11,7 +11,9 @@ mod failure;
 mod snapshot;
 
 use std::fmt;
+use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use tool_command::{Command, Output, Tool};
 
@@ -54,6 +56,17 @@ impl Virsh {
     /// Uses the `virsh` that was found; `connect` is a libvirt URI, else virsh chooses.
     pub fn new(tool: Tool, connect: Option<String>) -> Self {
         Self { tool, connect }
+    }
+
+    /// The URI that it was given.
+    pub fn connect(&self) -> Option<&str> {
+        self.connect.as_deref()
+    }
+
+    /// The same, with `lock` held by every virsh that it starts, see [`Tool::holding`].
+    #[must_use]
+    pub fn holding(&self, lock: &Arc<File>) -> Self {
+        Self { tool: self.tool.holding(lock), connect: self.connect.clone() }
     }
 
     /// The names of all domains, running or not.
@@ -101,6 +114,22 @@ impl Virsh {
     pub fn state(&self, domain: &str) -> Result<DomainState, Error> {
         let output = run(&self.on_domain("domstate", domain))?;
         Ok(DomainState::of(output.stdout_lossy().trim()))
+    }
+
+    /// Every domain, both as it runs and as it is defined.
+    pub(crate) fn all_domains(&self) -> Result<Vec<Domain>, Error> {
+        let mut all = Vec::new();
+        for name in self.domain_names()? {
+            all.push(self.domain(&name, Definition::Live)?);
+            all.push(self.domain(&name, Definition::Persistent)?);
+        }
+        Ok(all)
+    }
+
+    /// Whether a domain does not run because it was migrated to another host.
+    pub(crate) fn has_migrated(&self, domain: &str) -> Result<bool, Error> {
+        let output = run(&self.on_domain("domstate", domain).arg("--reason"))?;
+        Ok(output.stdout_lossy().contains("(migrated)"))
     }
 
     /// The persistent XML with all secrets, for [`Virsh::define`].

@@ -1,16 +1,14 @@
-//! Runs the session to a checkpoint, and tells how far it is.
+//! Runs the session to a checkpoint.
 
 use std::time::Duration;
 
-use gluster_georep::{
-    Error, Event, Observer, Outcome, Report, RunOptions, SessionState, Verdict, run_to_checkpoint,
-};
+use gluster_georep::{Error, Outcome, Report, RunOptions, run_to_checkpoint};
 
 use super::Run;
 use crate::error::CliError;
 use crate::exit_code::Exit;
-use crate::say::TURNS_UNKNOWN;
 use crate::state_dir::note_of;
+use crate::teller::Teller;
 
 /// Runs the session to a checkpoint, and leaves it stopped, so that nothing of what follows is
 /// copied.
@@ -23,7 +21,7 @@ pub(super) fn reach(run: &Run<'_>) -> Result<(), CliError> {
         stop: run.stop.clone(),
         ..RunOptions::default()
     };
-    let mut teller = Teller { run, told: None };
+    let mut teller = Teller::new(&run.say);
     let report = run_to_checkpoint(&run.gluster, &run.mounts, &run.session, &options, &mut teller)
         .map_err(failed)?;
     let session = &run.session;
@@ -57,57 +55,4 @@ fn failed(error: Error) -> CliError {
 fn reasons(report: &Report) -> String {
     let troubles = report.verdict.iter().flat_map(|verdict| &verdict.troubles);
     troubles.map(|trouble| format!("; {trouble}")).collect()
-}
-
-struct Teller<'a> {
-    run: &'a Run<'a>,
-    told: Option<Verdict>,
-}
-
-impl Observer for Teller<'_> {
-    fn event(&mut self, event: &Event<'_>) {
-        let say = &self.run.say;
-        match event {
-            Event::FoundNote(note) => say.warn(
-                "session",
-                format_args!(
-                    "the run of process {} was killed; putting back what it left",
-                    note.process
-                ),
-            ),
-            Event::FoundMount(path) => say.warn(
-                "session",
-                format_args!("unmounted {}, which a killed run had left", path.display()),
-            ),
-            Event::MountStays(error) => say.warn("session", error),
-            Event::Found(SessionState::Running) => say.step("session", "running; stopping it"),
-            Event::CheckpointSet(time) => say.step("checkpoint", format_args!("set to {time}")),
-            Event::TurnsUnknown => say.step("checkpoint", TURNS_UNKNOWN),
-            Event::Settling(time) => say.step(
-                "checkpoint",
-                format_args!("waiting {} s for the changelogs", time.as_secs()),
-            ),
-            Event::Started => say.step("session", "started"),
-            Event::Restarted => say.warn("session", "restarted, it was stuck"),
-            Event::Retrying(error) => say.warn("session", format_args!("{error}; trying again")),
-            Event::Checked { verdict, .. } => self.checked(verdict),
-            Event::Left(SessionState::Running) => say.step("session", "running again"),
-            Event::Found(state) | Event::Left(state) => say.step("session", state),
-            _ => {}
-        }
-    }
-}
-
-impl Teller<'_> {
-    fn checked(&mut self, verdict: &Verdict) {
-        if self.told.as_ref() == Some(verdict) {
-            return;
-        }
-        let (say, sets) = (&self.run.say, verdict.sets.len());
-        say.step("checkpoint", format_args!("reached by {} of {sets} sets", verdict.reached()));
-        for trouble in &verdict.troubles {
-            say.warn("checkpoint", trouble);
-        }
-        self.told = Some(verdict.clone());
-    }
 }

@@ -8,6 +8,7 @@ use super::plan::PlannedDomain;
 use crate::args::Level;
 use crate::compare::{self, Difference, Mismatch};
 use crate::error::CliError;
+use crate::journal::{OpenJournal, Phase};
 use crate::manifest::{self, DiskRecord, DomainRecord, ImageRecord, Manifest};
 use crate::pool::Location;
 use crate::record::{RunImage, record};
@@ -39,11 +40,20 @@ impl Copy {
 /// Copies `images` to the secondary and compares them there.
 pub(super) fn copy(
     run: &Run<'_>,
+    journal: &OpenJournal,
     planned: &[PlannedDomain],
     images: &[RunImage],
 ) -> Result<Copy, CliError> {
+    journal.phase(Phase::Copying)?;
     let manifest = write_manifest(run, planned, images)?;
-    checkpoint::reach(run)?;
+    if let Err(error) = checkpoint::reach(run) {
+        // It would travel with the next run, and promise what was never copied.
+        if let Err(stays) = Manifest::delete(run.pool.directory(), run.name.as_str()) {
+            run.say.warn("manifest", stays);
+        }
+        return Err(error);
+    }
+    journal.phase(Phase::Comparing)?;
     let mut copy = Copy {
         images: images.len(),
         allocated: manifest.images.iter().map(|image| image.allocated).sum(),
@@ -53,6 +63,8 @@ pub(super) fn copy(
     if run.args.verify > Level::None {
         compare(run, &manifest, images, &mut copy)?;
     }
+    let phase = if copy.is_proven() { Phase::Proven } else { Phase::PuttingBack };
+    journal.phase(phase)?;
     Ok(copy)
 }
 

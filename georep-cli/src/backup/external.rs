@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use qcow2_snap::Error;
-use qcow2_snap::external::{self, CommitEvent, CommitOptions, Freeze, Overlay, PlannedOverlay};
+use qcow2_snap::external::{
+    self, CommitOptions, CreateStep, Created, Freeze, Overlay, PlannedOverlay, Prepared,
+};
 
 use super::Run;
 use super::copy::copy;
@@ -14,47 +15,88 @@ use super::outcome::Outcome;
 use super::pause::LongestPause;
 use super::plan::{Chains, PlannedDomain};
 use crate::error::CliError;
-use crate::say::bytes;
+use crate::journal::{DomainEntry, OpenJournal, OverlayEntry, Step};
 use crate::side_by_side::side_by_side;
 
 /// How many domains are put on overlays, or brought back, at the same time.
 const AT_ONCE: usize = 8;
-/// How often a merge that takes long is heard of.
-const PROGRESS: Duration = Duration::from_secs(10);
-/// How long thawing a guest that did not thaw at once is tried for at the end.
-const THAW_PATIENCE: Duration = Duration::from_secs(30);
 
-/// A domain that was to be put on overlays, and what came of it.
+/// A domain that can be put on overlays.
 #[derive(Debug)]
-struct Overlaid<'a> {
+struct Ready<'a> {
     planned: &'a PlannedDomain,
-    /// In use now.
+    prepared: Prepared,
+}
+
+/// What came of putting a domain on overlays. Whatever that is, they may be in use.
+#[derive(Debug, Default)]
+struct Overlaid {
+    /// Those that were asked for.
     overlays: Vec<Overlay>,
     pause: Option<Duration>,
-    /// The guest may be frozen.
-    still_frozen: bool,
+    /// When its images began to stand still.
+    still_since: Option<Instant>,
+    may_be_frozen: bool,
     failed: Option<CliError>,
 }
 
 /// Backs up with overlays. They are merged back on every way out.
-pub(super) fn back_up(run: &Run<'_>, planned: &[PlannedDomain], chains: &Chains) -> Outcome {
+pub(super) fn back_up(
+    run: &Run<'_>,
+    planned: &[PlannedDomain],
+    chains: &Chains,
+) -> Result<(Outcome, OpenJournal), CliError> {
     let running: Vec<_> = planned.iter().filter(|planned| planned.domain.is_active()).collect();
-    let mut overlaid = side_by_side(&running, AT_ONCE, |planned| put_on_overlays(run, planned));
+    let ready = side_by_side(&running, AT_ONCE, |planned| prepare(run, planned));
+    let ready = ready.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let journal = run.begin_journal(ready.iter().map(entry).collect())?;
+
+    let mut overlaid =
+        side_by_side(&ready, AT_ONCE, |domain| put_on_overlays(run, &journal, domain));
     let mut pause = LongestPause::default();
-    for domain in &overlaid {
-        pause.add(&domain.planned.domain.name, domain.pause);
+    for (ready, overlaid) in ready.iter().zip(&overlaid) {
+        pause.add(&ready.planned.domain.name, overlaid.pause);
     }
     pause.tell(&run.say);
+    tell_spread(run, &overlaid);
     let copied = match first_failure(run, &mut overlaid) {
         Some(error) => Err(error),
-        None => copy(run, planned, &run.images(chains, None)),
+        None => copy(run, &journal, planned, &run.images(chains, None)),
     };
-    let left_behind = side_by_side(&overlaid, AT_ONCE, |domain| put_back(run, domain)).concat();
-    Outcome { copied, pause, left_behind }
+    let domains: Vec<_> = ready.iter().zip(&overlaid).collect();
+    let left_behind = side_by_side(&domains, AT_ONCE, |(ready, overlaid)| {
+        put_back(run, &journal, ready, overlaid)
+    });
+    Ok((Outcome { copied, pause, left_behind: left_behind.concat() }, journal))
+}
+
+fn prepare<'a>(run: &Run<'_>, planned: &&'a PlannedDomain) -> Result<Ready<'a>, CliError> {
+    let name = &planned.domain.name;
+    let wanted: Vec<_> = planned
+        .copied()
+        .map(|(target, image)| PlannedOverlay {
+            target: target.to_owned(),
+            overlay: overlay_path(run, name, target, image),
+        })
+        .collect();
+    let prepared = external::prepare(&planned.virsh, &planned.domain.uuid, &wanted)?;
+    Ok(Ready { planned, prepared })
+}
+
+fn overlay_path(run: &Run<'_>, domain: &str, target: &str, image: &Path) -> PathBuf {
+    let beside = image.parent().unwrap_or(run.pool.directory());
+    let directory = run.args.overlay_dir.as_deref().unwrap_or(beside);
+    directory.join(format!("{domain}-{target}.{}.qcow2", run.name))
+}
+
+/// What the journal says of a domain before anything is done to it.
+fn entry(ready: &Ready<'_>) -> DomainEntry {
+    let overlays = ready.prepared.overlays().iter().map(OverlayEntry::from).collect();
+    ready.planned.entry(overlays, Vec::new())
 }
 
 /// The first error ends the run; the others are told.
-fn first_failure(run: &Run<'_>, overlaid: &mut [Overlaid<'_>]) -> Option<CliError> {
+fn first_failure(run: &Run<'_>, overlaid: &mut [Overlaid]) -> Option<CliError> {
     let mut failures = overlaid.iter_mut().filter_map(|domain| domain.failed.take());
     let first = failures.next();
     for other in failures {
@@ -63,45 +105,59 @@ fn first_failure(run: &Run<'_>, overlaid: &mut [Overlaid<'_>]) -> Option<CliErro
     first
 }
 
-fn put_on_overlays<'a>(run: &Run<'_>, planned: &'a PlannedDomain) -> Overlaid<'a> {
-    let name = &planned.domain.name;
-    let mut overlaid =
-        Overlaid { planned, overlays: Vec::new(), pause: None, still_frozen: false, failed: None };
+fn put_on_overlays(run: &Run<'_>, journal: &OpenJournal, ready: &Ready<'_>) -> Overlaid {
+    let (planned, uuid) = (ready.planned, &ready.planned.domain.uuid);
     if run.stop.is_requested() {
-        overlaid.failed = Some(CliError::failed("interrupted before the checkpoint"));
-        return overlaid;
+        let failed = Some(CliError::failed("interrupted before the checkpoint"));
+        return Overlaid { failed, ..Overlaid::default() };
     }
-    let wanted: Vec<_> = planned
-        .copied()
-        .map(|(target, image)| PlannedOverlay {
-            target: target.to_owned(),
-            overlay: overlay_path(run, name, target, image),
-        })
-        .collect();
-    let quiesce = run.args.quiesce.into();
-    match external::create(
-        &planned.virsh,
-        &planned.domain.uuid,
-        run.name.as_str(),
-        &wanted,
-        quiesce,
-    ) {
-        Ok(created) => {
-            overlaid.pause = Some(frozen_for(&created.freeze).unwrap_or(created.duration));
-            overlaid.still_frozen = created.still_frozen.is_some();
-            tell(run, name, &created);
-            overlaid.overlays = created.overlays;
-        }
-        Err(Error::OverlaysInUse { domain, reason, overlays }) => {
-            overlaid.overlays = overlays;
-            overlaid.failed = Some(CliError::failed(format!("domain `{domain}`: {reason}")));
-        }
+    let overlays = ready.prepared.overlays().to_vec();
+    let mut unwritten = None;
+    let mut before = |step| match journal.step(uuid, journalled(step)) {
+        Ok(()) => ControlFlow::Continue(()),
         Err(error) => {
-            overlaid.still_frozen = matches!(error, Error::NotFrozen { still_frozen: Some(_), .. });
-            overlaid.failed = Some(error.into());
+            unwritten = Some(error);
+            ControlFlow::Break(())
         }
+    };
+    let (name, quiesce) = (run.name.as_str(), run.args.quiesce.into());
+    match external::create(&planned.virsh, &ready.prepared, name, quiesce, &mut before) {
+        Ok(created) => {
+            tell(run, &planned.domain.name, &created);
+            Overlaid {
+                pause: Some(frozen_for(&created.freeze).unwrap_or(created.duration)),
+                still_since: Some(created.made),
+                may_be_frozen: created.still_frozen.is_some(),
+                failed: record(journal, uuid, &created).err(),
+                overlays: created.overlays,
+            }
+        }
+        Err(error) => Overlaid {
+            may_be_frozen: error.still_frozen().is_some(),
+            failed: Some(unwritten.unwrap_or_else(|| error.into())),
+            overlays,
+            ..Overlaid::default()
+        },
     }
-    overlaid
+}
+
+/// The step as the journal has it.
+fn journalled(step: CreateStep) -> Step {
+    match step {
+        CreateStep::Freeze => Step::Freezing,
+        CreateStep::Overlay => Step::Overlaying,
+        CreateStep::Thaw => Step::Thawing,
+    }
+}
+
+fn record(journal: &OpenJournal, uuid: &str, created: &Created) -> Result<(), CliError> {
+    journal.domain(uuid, |domain| {
+        domain.overlays = created.overlays.iter().map(OverlayEntry::from).collect();
+        // As long as it may be frozen, that is what recovery has to know.
+        if created.still_frozen.is_none() {
+            domain.step = Step::Copying;
+        }
+    })
 }
 
 fn frozen_for(freeze: &Freeze) -> Option<Duration> {
@@ -111,7 +167,7 @@ fn frozen_for(freeze: &Freeze) -> Option<Duration> {
     }
 }
 
-fn tell(run: &Run<'_>, name: &str, created: &external::Created) {
+fn tell(run: &Run<'_>, name: &str, created: &Created) {
     let targets: Vec<_> = created.overlays.iter().map(|overlay| &*overlay.target).collect();
     let (targets, seconds) = (targets.join(", "), created.duration.as_secs_f64());
     let frozen = match &created.freeze {
@@ -132,68 +188,26 @@ fn tell(run: &Run<'_>, name: &str, created: &external::Created) {
     }
 }
 
-fn overlay_path(run: &Run<'_>, domain: &str, target: &str, image: &Path) -> PathBuf {
-    let beside = image.parent().unwrap_or(run.pool.directory());
-    let directory = run.args.overlay_dir.as_deref().unwrap_or(beside);
-    directory.join(format!("{domain}-{target}.{}.qcow2", run.name))
+/// How far apart in time the images of different domains are.
+fn tell_spread(run: &Run<'_>, overlaid: &[Overlaid]) {
+    let since = || overlaid.iter().filter_map(|domain| domain.still_since);
+    if let (Some(first), Some(last)) = (since().min(), since().max())
+        && overlaid.len() > 1
+    {
+        let (domains, spread) = (since().count(), last.duration_since(first).as_secs_f64());
+        run.say.step("spread", format_args!("{domains} domains within {spread:.1} s"));
+    }
 }
 
-/// Thaws the domain where it must be, merges its overlays back and deletes them. What cannot be
-/// done does not keep the next from it; it is returned, a sentence each.
-fn put_back(run: &Run<'_>, overlaid: &Overlaid<'_>) -> Vec<String> {
-    let (name, virsh) = (&overlaid.planned.domain.name, &overlaid.planned.virsh);
-    let mut left = Vec::new();
-    if overlaid.still_frozen {
-        let thawed = external::thaw(virsh, &overlaid.planned.domain.uuid, THAW_PATIENCE);
-        left.extend(thawed.err().map(|error| {
-            format!("domain `{name}` may be frozen; `virsh domfsthaw {name}`: {error}")
-        }));
-    }
-    let began = Instant::now();
+fn put_back(
+    run: &Run<'_>,
+    journal: &OpenJournal,
+    ready: &Ready<'_>,
+    overlaid: &Overlaid,
+) -> Vec<String> {
+    let put_back = run.put_back(journal, ready.planned);
+    let frozen = if overlaid.may_be_frozen { put_back.thaw() } else { None };
     let options = CommitOptions::with_bandwidth(run.args.bandwidth);
-    let mut watch = teller(run, name);
-    let results = external::commit(virsh, &run.qemu_img, &overlaid.overlays, options, &mut watch);
-    for (result, overlay) in results.into_iter().zip(&overlaid.overlays) {
-        let (target, base) = (&overlay.target, overlay.base.display());
-        match result.and_then(|committed| external::remove_overlay(virsh, committed)) {
-            Ok(()) => {
-                let seconds = began.elapsed().as_secs_f64();
-                let text = format_args!("{name}: {target} is back on {base} ({seconds:.1} s)");
-                run.say.step("commit", text);
-            }
-            Err(error) => left.push(format!("domain `{name}`: {error} (base `{base}`)")),
-        }
-    }
-    left
-}
-
-/// Tells what happens to a merge, and never breaks it off: half a merge leaves a VM on its overlay.
-fn teller<'a>(
-    run: &'a Run<'_>,
-    name: &'a str,
-) -> impl FnMut(&Overlay, CommitEvent) -> ControlFlow<()> + 'a {
-    let mut told = Instant::now();
-    move |overlay, event| {
-        let target = &overlay.target;
-        match event {
-            CommitEvent::Progress(progress) if told.elapsed() >= PROGRESS => {
-                told = Instant::now();
-                let (done, total) = (bytes(progress.done), bytes(progress.total));
-                let text = format_args!("{name}: {target}, {done} of {total} merged");
-                run.say.step("commit", text);
-            }
-            CommitEvent::LimitLifted => run.say.warn(
-                "commit",
-                format_args!(
-                    "{name}: {target}, the guest writes as fast as --bandwidth lets the merge \
-                     go; the limit is lifted"
-                ),
-            ),
-            CommitEvent::Retrying(reason) => {
-                run.say.warn("commit", format_args!("{name}: {target}, trying again: {reason}"));
-            }
-            _ => {}
-        }
-        ControlFlow::Continue(())
-    }
+    let left = put_back.merge(&overlaid.overlays, options);
+    frozen.into_iter().chain(left).collect()
 }

@@ -1,6 +1,8 @@
 //! The internal method: every image holds a snapshot of its own, one of them the memory; the copy
 //! is that snapshot, and the guests run on while it is made.
 
+use std::path::PathBuf;
+
 use qcow2_snap::internal::{self, SnapshotImage};
 
 use super::Run;
@@ -9,32 +11,46 @@ use super::outcome::Outcome;
 use super::pause::LongestPause;
 use super::plan::{Chains, PlannedDomain};
 use crate::error::CliError;
+use crate::journal::{OpenJournal, Step};
 use crate::prune::{self, Pruned};
 use crate::say::bytes;
 use crate::tools::SNAPSHOT_LIMIT;
 
 /// Backs up with internal snapshots. They stay in the images where the copy is proven, as they
 /// are the copy; else they are deleted.
-pub(super) fn back_up(run: &Run<'_>, planned: &[PlannedDomain], chains: &Chains) -> Outcome {
-    let (mut taken, mut pause) = (Vec::new(), LongestPause::default());
-    let copied = take(run, planned, &mut taken, &mut pause)
-        .and_then(|()| copy(run, planned, &run.images(chains, Some(run.name.as_str()))));
+pub(super) fn back_up(
+    run: &Run<'_>,
+    planned: &[PlannedDomain],
+    chains: &Chains,
+) -> Result<(Outcome, OpenJournal), CliError> {
+    let entry = |planned: &PlannedDomain| planned.entry(Vec::new(), images(planned));
+    let journal = run.begin_journal(planned.iter().map(entry).collect())?;
+    let mut pause = LongestPause::default();
+    let copied = take(run, &journal, planned, &mut pause)
+        .and_then(|()| copy(run, &journal, planned, &run.images(chains, Some(run.name.as_str()))));
     let left_behind = if copied.as_ref().is_ok_and(Copy::is_proven) {
         prune(run, planned);
         Vec::new()
     } else {
-        delete(run, &taken)
+        delete(run, &journal, planned)
     };
-    Outcome { copied, pause, left_behind }
+    Ok((Outcome { copied, pause, left_behind }, journal))
 }
 
-fn take<'a>(
+fn images(planned: &PlannedDomain) -> Vec<PathBuf> {
+    planned.copied().map(|(_, image)| image.to_owned()).collect()
+}
+
+fn take(
     run: &Run<'_>,
-    planned: &'a [PlannedDomain],
-    taken: &mut Vec<&'a PlannedDomain>,
+    journal: &OpenJournal,
+    planned: &[PlannedDomain],
     pause: &mut LongestPause,
 ) -> Result<(), CliError> {
     for planned in planned {
+        if run.stop.is_requested() {
+            return Err(CliError::failed("interrupted before the checkpoint"));
+        }
         let images: Vec<_> = planned
             .copied()
             .map(|(target, path)| SnapshotImage {
@@ -43,9 +59,10 @@ fn take<'a>(
             })
             .collect();
         let domain = &planned.domain;
+        journal.step(&domain.uuid, Step::Snapshotting)?;
         let snapshot =
             internal::create(&planned.virsh, domain, run.name.as_str(), &images, SNAPSHOT_LIMIT)?;
-        taken.push(planned);
+        journal.step(&domain.uuid, Step::Copying)?;
         let (seconds, state) = (snapshot.duration.as_secs_f64(), bytes(snapshot.vm_state_size));
         let text = match snapshot.pause {
             Some(pause) => {
@@ -67,7 +84,7 @@ fn prune(run: &Run<'_>, planned: &[PlannedDomain]) {
     let Some(keep) = run.args.keep else { return };
     for planned in planned {
         let (domain, name) = (&planned.domain, &planned.domain.name);
-        let images: Vec<_> = planned.copied().map(|(_, image)| image.to_owned()).collect();
+        let images = images(planned);
         match prune::prune(&planned.virsh, &run.qemu_img, domain, &images, keep) {
             Ok(pruned) => {
                 for Pruned { snapshot, failed } in pruned {
@@ -85,18 +102,13 @@ fn prune(run: &Run<'_>, planned: &[PlannedDomain]) {
     }
 }
 
-fn delete(run: &Run<'_>, taken: &[&PlannedDomain]) -> Vec<String> {
-    let failures = taken.iter().filter_map(|planned| {
-        let domain = &planned.domain;
-        match internal::delete(&planned.virsh, domain, run.name.as_str(), SNAPSHOT_LIMIT) {
-            Ok(()) => {
-                run.say.step("snapshot", format_args!("{}: deleted again", domain.name));
-                None
-            }
-            Err(error) => {
-                Some(format!("snapshot `{}` of domain `{}`: {error}", run.name, domain.name))
-            }
-        }
-    });
-    failures.collect()
+/// Deletes the snapshots that were made, or may have been.
+fn delete(run: &Run<'_>, journal: &OpenJournal, planned: &[PlannedDomain]) -> Vec<String> {
+    let begun = journal.read().domains.into_iter().filter(|domain| domain.step != Step::Planned);
+    let begun: Vec<_> = begun.map(|domain| domain.uuid).collect();
+    let taken = planned.iter().filter(|planned| begun.contains(&planned.domain.uuid));
+    let delete = |planned| {
+        run.put_back(journal, planned).delete_snapshot(&images(planned), run.name.as_str())
+    };
+    taken.filter_map(delete).collect()
 }

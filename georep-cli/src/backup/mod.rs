@@ -23,14 +23,17 @@ use self::plan::{Chains, PlannedDomain};
 use crate::args::{BackupArgs, Method};
 use crate::error::CliError;
 use crate::exit_code::Exit;
-use crate::lock::SessionLock;
+use crate::journal::{self, DomainEntry, Journal, OpenJournal, Phase};
+use crate::lock::Lock;
+use crate::manifest::Manifest;
 use crate::pool::Pool;
+use crate::put_back::PutBack;
 use crate::record::RunImage;
 use crate::retry::patiently;
 use crate::run_name::RunName;
 use crate::say::Say;
-use crate::signals;
 use crate::tools::{connections, search_path};
+use crate::{recover, signals, state_dir};
 
 /// Everything a run works with.
 #[derive(Debug)]
@@ -53,34 +56,52 @@ struct Run<'a> {
 /// What failed, with the exit code that says in which state everything was left.
 pub(crate) fn run(args: &BackupArgs) -> Result<Exit, CliError> {
     let session = Session::new(&args.primary, args.secondary.clone())?;
-    if args.keep.is_some() && args.method == Method::External {
-        return Err(CliError::new(
-            Exit::Usage,
-            "--keep is for --method internal: overlays are not kept",
-        ));
-    }
-    // Before anything is asked: two runs would only be in each other's way.
-    let lock = if args.dry_run { None } else { Some(SessionLock::take(&session)?) };
-    let run = Run::prepare(args, session)?;
-    let planned = run.plan()?;
-    let chains = plan::chains(&planned, &run.pool)?;
-    if lock.is_none() {
+    if args.dry_run {
+        let run = Run::prepare(args, session, None)?;
+        plan::chains(&run.plan()?, &run.pool)?;
         return Ok(Exit::Done);
     }
-    let outcome = match args.method {
-        Method::External => external::back_up(&run, &planned, &chains),
-        Method::Internal => internal::back_up(&run, &planned, &chains),
+    // Before anything is asked: two runs would only be in each other's way.
+    let lock = Lock::of_session(&session)?;
+    recover::before_run(&lock, &session)?;
+    let run = Run::prepare(args, session, Some(&lock))?;
+    let mut planned = run.plan()?;
+    let chains = plan::chains(&planned, &run.pool)?;
+    planned.iter_mut().try_for_each(PlannedDomain::take_lock)?;
+    let (outcome, journal) = match args.method {
+        Method::External => external::back_up(&run, &planned, &chains)?,
+        Method::Internal => internal::back_up(&run, &planned, &chains)?,
     };
-    outcome.report(&run)
+    if outcome.exit() == Exit::Done {
+        prune_manifests(&run);
+    }
+    outcome.report(&run, &journal)
+}
+
+/// Drops older manifests where that is asked for. The copy is proven by now: what cannot be dropped
+/// is told, and fails nothing.
+fn prune_manifests(run: &Run<'_>) {
+    let (Some(keep), pool) = (run.args.keep, run.pool.directory()) else { return };
+    let old = Manifest::old_runs_in(pool, keep);
+    let pruned = old.and_then(|old| old.iter().try_for_each(|name| Manifest::delete(pool, name)));
+    if let Err(error) = pruned {
+        run.say.warn("prune", error);
+    }
 }
 
 impl<'a> Run<'a> {
     /// Finds the tools, the pool and the session. Changes nothing.
-    fn prepare(args: &'a BackupArgs, session: Session) -> Result<Self, CliError> {
+    /// What changes the session holds `lock`.
+    fn prepare(
+        args: &'a BackupArgs,
+        session: Session,
+        lock: Option<&Lock>,
+    ) -> Result<Self, CliError> {
         let path = search_path();
-        let name = RunName::at(Timestamp::now());
+        let name = RunName::unused(|name| journal::exists(&state_dir::journals(), name));
         let mounts = MountTools::find(&path)?;
-        let gluster = Gluster::new(path.find("gluster")?);
+        let gluster = path.find("gluster")?;
+        let gluster = Gluster::new(lock.map_or(gluster.clone(), |l| gluster.holding(l.file())));
         let connections = connections(&path, &args.connect)?;
         let qemu_img = QemuImg::new(path.find("qemu-img")?);
         gluster.started_volume(&session.primary)?;
@@ -97,6 +118,39 @@ impl<'a> Run<'a> {
             self.say.step("plan", domain);
         }
         Ok(planned)
+    }
+
+    /// Begins the journal of the run, which changes these domains.
+    fn begin_journal(&self, domains: Vec<DomainEntry>) -> Result<OpenJournal, CliError> {
+        let journal = Journal {
+            version: journal::VERSION,
+            run: self.name.to_string(),
+            method: self.args.method,
+            primary: self.session.primary.clone(),
+            secondary: self.session.secondary.to_string(),
+            pool: self.pool.directory().to_owned(),
+            process: std::process::id(),
+            began: Timestamp::now(),
+            phase: Phase::Taking,
+            domains,
+            ended: None,
+        };
+        OpenJournal::begin(&state_dir::journals(), journal)
+    }
+
+    /// How a domain of the run is put back.
+    fn put_back<'b>(&'b self, journal: &'b OpenJournal, planned: &'b PlannedDomain) -> PutBack<'b> {
+        PutBack {
+            name: &planned.domain.name,
+            uuid: &planned.domain.uuid,
+            virsh: planned.virsh.clone(),
+            qemu_img: planned
+                .lock
+                .as_ref()
+                .map_or_else(|| self.qemu_img.clone(), |lock| self.qemu_img.holding(lock.file())),
+            journal,
+            say: &self.say,
+        }
     }
 
     /// The images of the run. With `snapshot`, those that a disk is on are copied as that snapshot

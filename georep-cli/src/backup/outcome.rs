@@ -8,6 +8,7 @@ use super::pause::LongestPause;
 use crate::compare::Mismatch;
 use crate::error::CliError;
 use crate::exit_code::Exit;
+use crate::journal::OpenJournal;
 use crate::say::bytes;
 
 /// How many mismatches are shown one by one.
@@ -52,9 +53,16 @@ impl Outcome {
         }
     }
 
-    /// Tells the end of the run, and returns its exit code or its error.
-    pub(super) fn report(self, run: &Run<'_>) -> Result<Exit, CliError> {
+    /// Tells the end of the run, and returns its exit code or its error. What is left keeps the
+    /// journal from ending: it is for recovery.
+    pub(super) fn report(self, run: &Run<'_>, journal: &OpenJournal) -> Result<Exit, CliError> {
         let exit = self.exit();
+        if self.left_behind.is_empty() {
+            let error = self.copied.as_ref().err().map(ToString::to_string);
+            if let Err(error) = journal.end(Some(exit), error) {
+                run.say.warn("journal", error);
+            }
+        }
         if run.args.json {
             self.print_document(run, exit)?;
         }
@@ -69,7 +77,8 @@ impl Outcome {
             run.say.warn("differs", format_args!("and {more} more"));
         }
         match exit {
-            Exit::LeftBehind => Err(CliError::new(exit, "not everything could be put back")),
+            Exit::LeftBehind => Err(CliError::new(exit, "not everything could be put back")
+                .hint("`georep recover` tries again; delete nothing by hand")),
             Exit::Mismatch => Err(differs(run, &copy)),
             _ => {
                 run.say.step("done", summary(&copy));

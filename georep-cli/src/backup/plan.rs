@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use qcow2_snap::domain::{Domain, Source};
 use qcow2_snap::image::{self, Image, ImageError, Point};
@@ -12,6 +13,8 @@ use qcow2_snap::virsh::{Definition, DomainState, Virsh};
 use crate::args::BackupArgs;
 use crate::error::CliError;
 use crate::image_file::ImageFile;
+use crate::journal::{DomainEntry, OverlayEntry, Step};
+use crate::lock::Lock;
 use crate::pool::{Location, Pool};
 use crate::record::unsound;
 
@@ -29,11 +32,36 @@ pub(super) struct PlannedDomain {
     pub xml: String,
     /// The libvirt it runs on.
     pub virsh: Virsh,
+    /// Held as long as the run changes the domain.
+    pub lock: Option<Lock>,
     disks: Vec<DiskPlan>,
     note: Option<String>,
 }
 
 impl PlannedDomain {
+    /// Takes the domain's lock. The tools that change it hold it, too, from here on.
+    ///
+    /// # Errors
+    /// Where another run holds it.
+    pub(super) fn take_lock(&mut self) -> Result<(), CliError> {
+        let lock = Lock::of_domain(&self.domain.name, &self.domain.uuid, Duration::ZERO)?;
+        self.virsh = self.virsh.holding(lock.file());
+        self.lock = Some(lock);
+        Ok(())
+    }
+
+    /// What the journal says of it before anything is done.
+    pub(super) fn entry(&self, overlays: Vec<OverlayEntry>, images: Vec<PathBuf>) -> DomainEntry {
+        DomainEntry {
+            name: self.domain.name.clone(),
+            uuid: self.domain.uuid.clone(),
+            connect: self.virsh.connect().map(str::to_owned),
+            step: Step::Planned,
+            overlays,
+            images,
+        }
+    }
+
     /// The disks that are copied: target and image.
     pub(super) fn copied(&self) -> impl Iterator<Item = (&str, &Path)> {
         self.images().map(|(target, image, _)| (target, image))
@@ -148,7 +176,7 @@ fn plan_domain(
     let note = domain.nvram.as_ref().map(|nvram| nvram_note(&nvram.source, place(&nvram.source)));
     let state = virsh.state(name)?;
     let xml = virsh.dumpxml(name, Definition::Persistent)?;
-    Ok(PlannedDomain { domain, state, xml, virsh: virsh.clone(), disks, note })
+    Ok(PlannedDomain { domain, state, xml, virsh: virsh.clone(), lock: None, disks, note })
 }
 
 /// Where every file and `gluster://` source of the domain lies.

@@ -15,7 +15,7 @@ use crate::args::ScheduleArgs;
 use crate::canary::Canary;
 use crate::error::CliError;
 use crate::exit_code::Exit;
-use crate::lock::SessionLock;
+use crate::lock::Lock;
 use crate::tools::search_path;
 use crate::{signals, state_dir};
 
@@ -35,10 +35,11 @@ pub(crate) fn run(args: &ScheduleArgs) -> Exit {
 
 fn checkpoint(args: &ScheduleArgs) -> Result<Exit, CliError> {
     let session = session(args)?;
-    let gluster = Gluster::new(search_path().find("gluster")?);
+    let gluster = search_path().find("gluster")?;
     let mounts = MountTools::find(&search_path())?;
     let stop = signals::catch()?;
-    let _lock = SessionLock::take(&session)?;
+    let lock = Lock::of_session(&session)?;
+    let gluster = Gluster::new(gluster.holding(lock.file()));
     let options = RunOptions {
         interval: Duration::from_secs(args.interval),
         timeout: (args.timeout > 0).then(|| Duration::from_secs(args.timeout.saturating_mul(60))),

@@ -56,7 +56,7 @@ impl Run<'_> {
     }
 
     /// A mount that cannot be taken down is no reason not to run.
-    fn clear_mounts(&mut self) {
+    pub(super) fn clear_mounts(&mut self) {
         let mounts =
             ClientMount::clear_left_behind(&self.mounts).unwrap_or_else(|error| vec![Err(error)]);
         for mount in mounts {

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::merge::Merge;
 use super::step::{self, Step};
-use super::{CommitProgress, FileId, Overlay};
+use super::{CommitProgress, Overlay};
 use crate::Error;
 use crate::domain::Domain;
 use crate::qemu_img::QemuImg;
-use crate::virsh::{Definition, Virsh};
+use crate::virsh::{Definition, Virsh, VirshFailure};
 
 /// How often the domain is looked at: often while a short merge may end any moment, then less,
 /// because every look costs libvirt and this machine something.
@@ -58,6 +58,8 @@ pub enum CommitEvent {
     LimitLifted,
     /// A step failed, for this reason, and will be tried again.
     Retrying(String),
+    /// This step is about to be done: one of those that change something.
+    About(Step),
 }
 
 /// Who is told what happens; [`ControlFlow::Break`] ends the waiting for that disk.
@@ -65,7 +67,8 @@ pub type Watch<'a> = dyn FnMut(&Overlay, CommitEvent) -> ControlFlow<()> + 'a;
 
 /// Merges overlays of **one** domain into their bases side by side, and puts the domain back on
 /// the bases, wherever an earlier call was interrupted: a block job that is at work is waited for,
-/// a domain that was shut off is merged with qemu-img and redefined.
+/// a domain that was shut off is merged with qemu-img and redefined, for one that is not defined
+/// any more qemu-img merges alone. A disk that is on its base already is committed.
 ///
 /// `watch` is told what happens, and may end the waiting for a disk; it is not asked while qemu-img
 /// works. Whatever happens, the overlays' files stay. There is one result for each overlay, in
@@ -116,12 +119,17 @@ impl<'a> Look<'a> {
 
     /// The next step for the disk of `overlay`.
     pub(super) fn step(&self, overlay: &Overlay) -> Result<Step, Error> {
-        let live = self.definition(&self.live, Definition::Live)?;
+        let live = match self.definition(&self.live, Definition::Live) {
+            Err(error) if error.virsh_failure() == Some(VirshFailure::NoSuchDomain) => {
+                return Ok(step::without_domain(overlay, &self.virsh.all_domains()?));
+            }
+            live => live?,
+        };
         if let Some(step) = step::while_running(overlay, live) {
             return Ok(step);
         }
         let persistent = self.definition(&self.persistent, Definition::Persistent)?;
-        Ok(step::next(overlay, live, persistent))
+        Ok(step::next_step(overlay, live, persistent))
     }
 
     fn definition<'b>(
@@ -137,30 +145,4 @@ impl<'a> Look<'a> {
             }
         }
     }
-}
-
-/// Deletes the file of an overlay that was committed.
-///
-/// # Errors
-/// [`Error::NotRemoved`] where either description of the domain names it anywhere, or another
-/// file has its name; other errors where virsh or the system fails. The file is still there then.
-pub fn remove_overlay(virsh: &Virsh, committed: Committed) -> Result<(), Error> {
-    let overlay = committed.overlay;
-    let not_removed = |reason: &str| Error::NotRemoved {
-        overlay: Box::new(overlay.clone()),
-        reason: reason.to_owned(),
-    };
-    let live = virsh.domain(&overlay.domain, Definition::Live)?;
-    let persistent = virsh.domain(&overlay.domain, Definition::Persistent)?;
-    if live.mentions(&overlay.overlay) || persistent.mentions(&overlay.overlay) {
-        return Err(not_removed("the domain names it"));
-    }
-    if FileId::of(&overlay.overlay)? != overlay.file {
-        return Err(not_removed("it is not the file that was made"));
-    }
-    std::fs::remove_file(&overlay.overlay).map_err(|source| Error::Io {
-        tried: "delete the overlay",
-        path: overlay.overlay.clone(),
-        source,
-    })
 }

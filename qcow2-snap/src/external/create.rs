@@ -1,17 +1,22 @@
 use std::ffi::OsString;
 use std::io;
+use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::Overlay;
 use super::freeze::{Freeze, Quiesce, while_frozen};
-use super::{FileId, Overlay};
+use super::settle::settle;
 use crate::Error;
 use crate::commas::double_commas;
 use crate::domain::Domain;
-use crate::virsh::{Definition, Virsh};
+use crate::virsh::{Definition, Virsh, VirshFailure};
 
 /// Creating overlays takes a second; libvirt waits 30 s for a lock on the domain.
 const LIMIT: Duration = Duration::from_secs(120);
+/// How long libvirt is waited for where virsh has failed.
+const SETTLE: Duration = Duration::from_secs(60);
 
 /// An overlay to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +26,31 @@ pub struct PlannedOverlay {
     /// The file to be made: absolute, not there yet, and called `….qcow2`, because libvirt's
     /// helper for `AppArmor` may read no other names.
     pub overlay: PathBuf,
+}
+
+/// Overlays that can be made; nothing has been changed yet.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    before: Both,
+    overlays: Vec<Overlay>,
+}
+
+impl Prepared {
+    /// What [`create`] will make, in the order they were planned in.
+    pub fn overlays(&self) -> &[Overlay] {
+        &self.overlays
+    }
+}
+
+/// A step of [`create`] that is about to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CreateStep {
+    /// The guest is asked to freeze its file systems.
+    Freeze,
+    /// libvirt is asked for the overlays.
+    Overlay,
+    /// The guest is thawed.
+    Thaw,
 }
 
 /// Overlays that were made.
@@ -34,64 +64,87 @@ pub struct Created {
     pub freeze: Freeze,
     /// How long libvirt took for the overlays alone.
     pub duration: Duration,
+    /// When they were made.
+    pub made: Instant,
     /// Why the guest may be frozen still; [`super::thaw`] can be tried again.
     pub still_frozen: Option<String>,
 }
 
-/// Puts the planned disks of a domain that runs (or is paused) on overlays, all at once. Every
-/// other disk stays as it is.
-///
-/// `domain` is a name or UUID; `name` is the snapshot's, of which libvirt keeps nothing. The
-/// guest's file systems are frozen by `quiesce` for this one call to libvirt and for at most half
-/// a minute before it, and thawed whatever happens.
+/// Looks whether the planned disks of a domain that runs (or is paused) can be put on overlays.
+/// `domain` is a name or UUID. Changes nothing.
 ///
 /// # Errors
-/// [`Error::OverlaysInUse`] where the result is not what was asked for and overlays are in use;
-/// they can be given to [`super::commit`]. [`Error::NotFrozen`] where the guest had to be frozen.
-/// After any other error the domain is as it was.
-pub fn create(
-    virsh: &Virsh,
-    domain: &str,
-    name: &str,
-    planned: &[PlannedOverlay],
-    quiesce: Quiesce,
-) -> Result<Created, Error> {
+/// [`Error::Unfit`] where the domain or a disk is not as it must be, [`Error::Io`] where the file
+/// of an overlay is there already, [`Error::RelativePath`]; others as virsh fails.
+pub fn prepare(virsh: &Virsh, domain: &str, planned: &[PlannedOverlay]) -> Result<Prepared, Error> {
     let before = Both::read(virsh, domain)?;
-    let bases = check(&before, planned)?;
-    let options = options(&before.live, planned);
-    let uuid = &before.live.uuid;
-    let ((result, duration), freeze, still_frozen) =
-        while_frozen(virsh, &before.live, quiesce, || {
-            let began = Instant::now();
-            (virsh.snapshot_create(uuid, name, options, LIMIT), began.elapsed())
-        })?;
-    // Whatever virsh said: only the XML says what the domain is on.
-    let after = Both::read(virsh, uuid)?;
-    let overlays = in_use(&after, planned, &bases)?;
-    let frozen = still_frozen.as_ref();
-    let in_the_way = |reason: String, overlays| {
-        let frozen = frozen.map(|why| format!("; it may be frozen still: {why}"));
-        in_the_way(&after.live, reason + &frozen.unwrap_or_default(), overlays)
-    };
-    match (result, unexpected(&before, &after, planned)) {
-        (Ok(()), None) => Ok(Created { overlays, freeze, duration, still_frozen }),
-        (Err(error), _) if overlays.is_empty() && frozen.is_none() => Err(error),
-        (Err(error), _) => Err(in_the_way(error.to_string(), overlays)),
-        (Ok(()), Some(reason)) => Err(in_the_way(reason, overlays)),
-    }
+    let overlays = check(&before, planned)?;
+    Ok(Prepared { before, overlays })
 }
 
-fn in_the_way(domain: &Domain, reason: String, overlays: Vec<Overlay>) -> Error {
-    let domain = domain.name.clone();
-    if overlays.is_empty() {
-        Error::Unfit { domain, reason }
-    } else {
-        Error::OverlaysInUse { domain, reason, overlays }
+/// Puts the prepared disks on overlays, all at once. Every other disk stays as it is.
+///
+/// `name` is the snapshot's, of which libvirt keeps nothing. The guest's file systems are frozen by
+/// `quiesce` for this one call to libvirt and for at most half a minute before it, and thawed
+/// whatever happens. `before` is told of each step before it is done, and may break it off; it is
+/// called while the guest is frozen, and should not take long.
+///
+/// # Errors
+/// [`Error::BrokenOff`] and [`Error::NotFrozen`] where no overlay was made. After any other error
+/// the overlays may be in use, whatever it says: give all of [`Prepared::overlays`] to
+/// [`super::commit`] and [`super::remove_overlay`].
+pub fn create(
+    virsh: &Virsh,
+    prepared: &Prepared,
+    name: &str,
+    quiesce: Quiesce,
+    before: &mut dyn FnMut(CreateStep) -> ControlFlow<()>,
+) -> Result<Created, Error> {
+    let Prepared { before: domain, overlays } = prepared;
+    let options = options(&domain.live, overlays);
+    let uuid = &domain.live.uuid;
+    let ((result, duration, made), freeze, still_frozen) =
+        while_frozen(virsh, &domain.live, quiesce, before, || {
+            let began = Instant::now();
+            let result = virsh.snapshot_create(uuid, name, options, LIMIT);
+            (result, began.elapsed(), Instant::now())
+        })?;
+    let not_overlaid = |failure, reason: String| Error::NotOverlaid {
+        domain: domain.live.name.clone(),
+        failure,
+        reason,
+        still_frozen: still_frozen.clone(),
+    };
+    let other = |reason| not_overlaid(VirshFailure::Other, reason);
+    if let Err(error) = result {
+        let failure = error.virsh_failure().unwrap_or(VirshFailure::Other);
+        // A virsh that was killed does not end what libvirt is doing.
+        let unsettled = settle(virsh, uuid, SETTLE).err();
+        let and = unsettled.map(|error| format!("; {error}")).unwrap_or_default();
+        return Err(not_overlaid(failure, format!("{error}{and}")));
+    }
+    // Whatever virsh said: only the XML says what the domain is on.
+    let after = Both::read(virsh, uuid).map_err(|error| other(error.to_string()))?;
+    if let Some(reason) = unexpected(domain, &after, overlays) {
+        return Err(other(reason));
+    }
+    let overlays = overlays.iter().map(looked_at).collect::<Result<_, _>>();
+    let overlays = overlays.map_err(|error| other(error.to_string()))?;
+    Ok(Created { overlays, freeze, duration, made, still_frozen })
+}
+
+/// The overlay with its inode number.
+fn looked_at(overlay: &Overlay) -> Result<Overlay, Error> {
+    let path = &overlay.overlay;
+    let inode = std::fs::symlink_metadata(path).map(|metadata| metadata.ino());
+    match inode {
+        Ok(inode) => Ok(Overlay { inode: Some(inode), ..overlay.clone() }),
+        Err(source) => Err(Error::Io { tried: "look at", path: path.clone(), source }),
     }
 }
 
 /// Both descriptions of a domain.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Both {
     live: Domain,
     persistent: Domain,
@@ -106,8 +159,8 @@ impl Both {
     }
 }
 
-/// Whether the planned overlays can be made; returns the base of each.
-fn check(before: &Both, planned: &[PlannedOverlay]) -> Result<Vec<PathBuf>, Error> {
+/// Whether the planned overlays can be made.
+fn check(before: &Both, planned: &[PlannedOverlay]) -> Result<Vec<Overlay>, Error> {
     let unfit = |reason| Error::Unfit { domain: before.live.name.clone(), reason };
     if !before.live.is_active() {
         return Err(unfit("it does not run; its images stand still without overlays".to_owned()));
@@ -130,7 +183,13 @@ fn check(before: &Both, planned: &[PlannedOverlay]) -> Result<Vec<PathBuf>, Erro
             let base = base.ok_or_else(|| {
                 unfit(format!("disk `{target}` is on no file, or has an active block job"))
             })?;
-            Ok(base.to_owned())
+            Ok(Overlay {
+                domain: before.live.uuid.clone(),
+                target: target.clone(),
+                base: base.to_owned(),
+                overlay: overlay.clone(),
+                inode: None,
+            })
         })
         .collect()
 }
@@ -146,7 +205,7 @@ fn must_not_exist(path: &Path) -> Result<(), Error> {
 }
 
 /// The options of `snapshot-create-as`: one `--diskspec` for *every* disk of the domain.
-fn options(domain: &Domain, planned: &[PlannedOverlay]) -> Vec<OsString> {
+fn options(domain: &Domain, planned: &[Overlay]) -> Vec<OsString> {
     let flags = ["--disk-only", "--atomic", "--no-metadata"].map(OsString::from);
     let specs = domain.disks.iter().flat_map(|disk| {
         let overlay = planned.iter().find(|planned| planned.target == disk.target);
@@ -163,34 +222,8 @@ fn options(domain: &Domain, planned: &[PlannedOverlay]) -> Vec<OsString> {
     flags.into_iter().chain(specs).collect()
 }
 
-/// The planned overlays that either description of the domain has as a disk's source now.
-fn in_use(
-    after: &Both,
-    planned: &[PlannedOverlay],
-    bases: &[PathBuf],
-) -> Result<Vec<Overlay>, Error> {
-    let is_on = |domain: &Domain, planned: &PlannedOverlay| {
-        let source = domain.disk(&planned.target).and_then(|disk| disk.source.file());
-        source == Some(planned.overlay.as_path())
-    };
-    planned
-        .iter()
-        .zip(bases)
-        .filter(|(planned, _)| is_on(&after.live, planned) || is_on(&after.persistent, planned))
-        .map(|(planned, base)| {
-            Ok(Overlay {
-                domain: after.live.uuid.clone(),
-                target: planned.target.clone(),
-                base: base.clone(),
-                overlay: planned.overlay.clone(),
-                file: FileId::of(&planned.overlay)?,
-            })
-        })
-        .collect()
-}
-
 /// What is not as it should be after the overlays were made.
-fn unexpected(before: &Both, after: &Both, planned: &[PlannedOverlay]) -> Option<String> {
+fn unexpected(before: &Both, after: &Both, planned: &[Overlay]) -> Option<String> {
     let views = [
         ("runs", &before.live, &after.live),
         ("is defined", &before.persistent, &after.persistent),
@@ -239,11 +272,21 @@ mod tests {
         PlannedOverlay { target: target.to_owned(), overlay: overlay.into() }
     }
 
+    fn overlay(target: &str, base: &str, overlay: &str) -> Overlay {
+        Overlay {
+            domain: "u".into(),
+            target: target.into(),
+            base: base.into(),
+            overlay: overlay.into(),
+            inode: None,
+        }
+    }
+
     #[test]
     fn every_disk_is_named_and_commas_are_doubled() {
         let domain = domain(&[("vda", "/vm/a"), ("vdb", "/x/b"), ("sda", "/cd.iso")]);
         assert_eq!(
-            options(&domain, &[plan("vda", "/vm/a,b.qcow2")]),
+            options(&domain, &[overlay("vda", "/vm/a", "/vm/a,b.qcow2")]),
             [
                 "--disk-only",
                 "--atomic",
@@ -261,7 +304,7 @@ mod tests {
     #[test]
     fn all_is_well_where_the_planned_disks_moved_and_no_other() {
         let before = both(&[("vda", "/vm/a"), ("vdb", "/vm/b")]);
-        let planned = [plan("vda", "/vm/o")];
+        let planned = [overlay("vda", "/vm/a", "/vm/o")];
         let after = both(&[("vda", "/vm/o"), ("vdb", "/vm/b")]);
         assert_eq!(unexpected(&before, &after, &planned), None);
     }
@@ -269,7 +312,7 @@ mod tests {
     #[test]
     fn a_disk_that_moved_unasked_or_did_not_move_is_found_in_either_description() {
         let before = both(&[("vda", "/vm/a"), ("vdb", "/vm/b")]);
-        let planned = [plan("vda", "/vm/o")];
+        let planned = [overlay("vda", "/vm/a", "/vm/o")];
         let good = || domain(&[("vda", "/vm/o"), ("vdb", "/vm/b")]);
         for bad in [
             &[("vda", "/vm/a"), ("vdb", "/vm/b")][..],
@@ -301,6 +344,7 @@ mod tests {
             Both { live: domain(&[("vda", "/vm/a")]), persistent: domain(&[("vda", "/vm/z")]) };
         assert!(matches!(check(&edited, &planned), Err(Error::Unfit { .. })));
         let fine = both(&[("vda", "/vm/a")]);
-        assert_eq!(check(&fine, &planned).unwrap(), [PathBuf::from("/vm/a")]);
+        let overlays = [overlay("vda", "/vm/a", "/nowhere/o.qcow2")];
+        assert_eq!(check(&fine, &planned).unwrap(), overlays);
     }
 }

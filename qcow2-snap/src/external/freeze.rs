@@ -1,7 +1,9 @@
 //! Freezing a guest's file systems, for no longer than it takes to make the overlays.
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use super::CreateStep;
 use crate::Error;
 use crate::domain::Domain;
 use crate::virsh::{Definition, Virsh, VirshFailure};
@@ -44,41 +46,52 @@ pub enum Freeze {
 }
 
 /// Does `action` while the file systems of the guest are frozen, and thaws them whatever happens.
+/// `before` is told of each of the three steps, and may break off before the first two.
 ///
 /// Returns what the action returned, what came of freezing, and why the guest may be frozen still.
 ///
 /// # Errors
-/// [`Error::NotFrozen`] where they had to be frozen and were not: the action was not done.
+/// [`Error::NotFrozen`] where they had to be frozen and were not, [`Error::BrokenOff`]: the action
+/// was not done.
 pub(super) fn while_frozen<T>(
     virsh: &Virsh,
     domain: &Domain,
     quiesce: Quiesce,
+    before: &mut dyn FnMut(CreateStep) -> ControlFlow<()>,
     action: impl FnOnce() -> T,
 ) -> Result<(T, Freeze, Option<String>), Error> {
+    let broken_off = |still_frozen| Error::BrokenOff { domain: domain.name.clone(), still_frozen };
     if quiesce == Quiesce::Never {
-        return Ok((action(), Freeze::NotAsked, None));
+        return match before(CreateStep::Overlay) {
+            ControlFlow::Continue(()) => Ok((action(), Freeze::NotAsked, None)),
+            ControlFlow::Break(()) => Err(broken_off(None)),
+        };
+    }
+    if before(CreateStep::Freeze).is_break() {
+        return Err(broken_off(None));
     }
     let began = Instant::now();
     let frozen = virsh.freeze(&domain.uuid, FREEZE_LIMIT);
-    let thaw = |freezing: Option<&Error>| {
-        let thawed = thaw_after(virsh, &domain.uuid, freezing);
-        thawed.err().map(|error| error.to_string())
-    };
-    if let (Err(error), Quiesce::Require) = (&frozen, quiesce) {
-        return Err(Error::NotFrozen {
+    let may_go_on = frozen.is_ok() || quiesce == Quiesce::Try;
+    let result = (may_go_on && before(CreateStep::Overlay).is_continue()).then(action);
+    // A frozen guest is thawed whatever the caller thinks of it.
+    let _ = before(CreateStep::Thaw);
+    let thawed = thaw_after(virsh, &domain.uuid, frozen.as_ref().err());
+    let still_frozen = thawed.err().map(|error| error.to_string());
+    match (result, frozen) {
+        (Some(result), Ok(file_systems)) => {
+            let freeze = Freeze::Frozen { file_systems, duration: began.elapsed() };
+            Ok((result, freeze, still_frozen))
+        }
+        (Some(result), Err(error)) => Ok((result, Freeze::Failed(error.to_string()), still_frozen)),
+        (None, Err(error)) if !may_go_on => Err(Error::NotFrozen {
             domain: domain.name.clone(),
             failure: error.virsh_failure().unwrap_or(VirshFailure::Other),
             reason: error.to_string(),
-            still_frozen: thaw(Some(error)),
-        });
+            still_frozen,
+        }),
+        (None, _) => Err(broken_off(still_frozen)),
     }
-    let result = action();
-    let still_frozen = thaw(frozen.as_ref().err());
-    let freeze = match frozen {
-        Ok(file_systems) => Freeze::Frozen { file_systems, duration: began.elapsed() },
-        Err(error) => Freeze::Failed(error.to_string()),
-    };
-    Ok((result, freeze, still_frozen))
 }
 
 /// Thaws, unless it is certain that the guest never heard of a freeze.

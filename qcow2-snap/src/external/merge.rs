@@ -42,6 +42,8 @@ pub(super) struct Merge<'a> {
     /// Whether a block job was started or found, and has not been pivoted.
     started: bool,
     pivoted: Option<Instant>,
+    /// Whether the overlay of a domain that is not defined any more has been merged.
+    orphan_merged: bool,
     told: Option<Instant>,
     convergence: Convergence,
     lifted: bool,
@@ -66,6 +68,7 @@ impl<'a> Merge<'a> {
             not_before: now,
             started: false,
             pivoted: None,
+            orphan_merged: false,
             told: None,
             convergence: Convergence::default(),
             lifted: options.bandwidth.is_none(),
@@ -82,7 +85,10 @@ impl<'a> Merge<'a> {
             return Ok(None);
         }
         match look.step(self.overlay) {
-            Ok(Step::Done) => return Ok(Some(Committed { overlay: self.overlay.clone() })),
+            Ok(Step::Done) => return Ok(Some(self.committed())),
+            Ok(Step::MergeOrphan) if self.orphan_merged || !self.overlay.overlay.exists() => {
+                return Ok(Some(self.committed()));
+            }
             Ok(Step::Stop(reason)) => return Err(self.not_committed(reason)),
             Ok(Step::Wait) => {
                 self.started = true;
@@ -101,6 +107,7 @@ impl<'a> Merge<'a> {
             }
             Ok(step) => {
                 self.steps += 1;
+                self.tell(CommitEvent::About(step.clone()), watch)?;
                 if let Err(error) = self.act(&step) {
                     self.again_after(error, watch)?;
                 }
@@ -129,9 +136,17 @@ impl<'a> Merge<'a> {
             // A domain that was started meanwhile holds a lock on the image, and qemu-img fails.
             // One that is started between the two runs on the overlay, which the next look at it
             // finds.
+            Step::MergeOffline if self.virsh.has_migrated(domain)? => Err(self.not_committed(
+                "the domain was migrated to another host, where it runs on the overlay".to_owned(),
+            )),
             Step::MergeOffline => {
                 self.qemu_img.commit(top, base)?;
                 redefine(self.virsh, self.overlay)
+            }
+            Step::MergeOrphan => {
+                self.qemu_img.commit(top, base)?;
+                self.orphan_merged = true;
+                Ok(())
             }
             Step::Wait | Step::Done | Step::Stop(_) => Ok(()),
         }
@@ -151,26 +166,22 @@ impl<'a> Merge<'a> {
         let Some(progress) = progress else { return Ok(()) };
         let left = progress.total.saturating_sub(progress.done);
         if self.convergence.is_stalled(left, self.began.elapsed()) && !self.lifted {
-            self.virsh.lift_bandwidth_limit(domain, target)?;
+            if let Err(error) = self.virsh.lift_bandwidth_limit(domain, target) {
+                return self.again_after(error, watch);
+            }
             self.lifted = true;
             self.tell(CommitEvent::LimitLifted, watch)?;
         }
         self.tell(CommitEvent::Progress(progress), watch)
     }
 
-    /// Lets those errors pass that only say that the domain has moved on since it was looked at,
-    /// or that libvirt is busy or restarting.
+    /// Tries again whatever may pass: the domain has moved on since it was looked at, libvirt is
+    /// busy or restarting, a tool was killed. To give up leaves a VM on its overlay.
     fn again_after(&mut self, error: Error, watch: &mut Watch<'_>) -> Result<(), Error> {
         match error.virsh_failure() {
-            Some(
-                VirshFailure::NotReadyForPivot
-                | VirshFailure::NoBlockJob
-                | VirshFailure::BlockJobActive
-                | VirshFailure::NotRunning
-                | VirshFailure::Locked
-                | VirshFailure::Unreachable,
-            ) => self.again(error.to_string(), watch),
-            _ => Err(error),
+            Some(VirshFailure::AccessDenied | VirshFailure::NoSpace) => Err(error),
+            None if matches!(error, Error::NotCommitted { .. }) => Err(error),
+            _ => self.again(error.to_string(), watch),
         }
     }
 
@@ -195,6 +206,10 @@ impl<'a> Merge<'a> {
     /// Whether the definition may still be on the overlay because the pivot has only just been.
     fn is_settling(&self) -> bool {
         self.pivoted.is_some_and(|at| at.elapsed() < SETTLE)
+    }
+
+    fn committed(&self) -> Committed {
+        Committed { overlay: self.overlay.clone() }
     }
 
     fn not_committed(&self, reason: String) -> Error {

@@ -6,11 +6,15 @@
 //!                  (frozen)  (in use)                  overlay unused                 overlay gone
 //! ```
 //!
-//! [`create`] makes the overlays of all disks of a domain in one atomic step, while the guest's
-//! file systems are frozen where that is asked for. [`commit`] brings the disks of a domain back,
-//! side by side; it looks at where the domain *is* and does the next step, so that it can be
-//! called again after any interruption, also for a domain that was shut off or started meanwhile.
+//! [`prepare`] names the overlays and changes nothing. [`create`] makes those of all disks of a
+//! domain in one atomic step, while the guest's file systems are frozen where that is asked for.
+//! [`commit`] brings the disks of a domain back, side by side; it looks at where the domain *is*
+//! and does the next step, so that it can be called again after any interruption, with overlays
+//! that never came to be, and for a domain that was shut off, started or undefined meanwhile.
 //! Only the [`Committed`] that it returns can be given to [`remove_overlay`].
+//!
+//! So whoever writes down what [`prepare`] returned before calling [`create`] can put everything
+//! right later, from any point: [`thaw`], [`settle`], [`commit`], [`remove_overlay`].
 //!
 //! What libvirt would do by itself, and what is done about it:
 //! - `snapshot-create-as` makes overlays for disks that were not named too: every other disk is
@@ -29,18 +33,20 @@ mod create;
 mod freeze;
 mod merge;
 mod redefine;
+mod remove;
+mod settle;
 mod step;
 
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::Error;
-
-pub use commit::{CommitEvent, CommitOptions, Committed, Watch, commit, remove_overlay};
-pub use create::{Created, PlannedOverlay, create};
+pub use commit::{CommitEvent, CommitOptions, Committed, Watch, commit};
+pub use create::{CreateStep, Created, PlannedOverlay, Prepared, create, prepare};
 pub use freeze::{Freeze, Quiesce, thaw};
+pub use remove::remove_overlay;
+pub use settle::settle;
+pub use step::{Step, next_step};
 
-/// An overlay that a disk of a domain was put on.
+/// An overlay that a disk of a domain is on, or was to be put on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overlay {
     /// The domain's UUID.
@@ -51,8 +57,9 @@ pub struct Overlay {
     pub base: PathBuf,
     /// The file that takes the writes.
     pub overlay: PathBuf,
-    /// Which file that is, whatever gets its name later.
-    pub file: FileId,
+    /// Which file that is, whatever gets its name later: its inode number, which stays the same
+    /// when the file system is mounted again. `None` where it was not looked at.
+    pub inode: Option<u64>,
 }
 
 /// How far a commit is. Equal numbers do not mean that it is done: the guest goes on writing.
@@ -62,28 +69,4 @@ pub struct CommitProgress {
     pub done: u64,
     /// Bytes known to merge; grows while the guest writes.
     pub total: u64,
-}
-
-/// Which file on a machine: another file under the same name has another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FileId {
-    /// The file system. A FUSE mount gets another number each time it is mounted.
-    pub device: u64,
-    /// The file in it.
-    pub inode: u64,
-}
-
-impl FileId {
-    /// The file that is at `path` now.
-    ///
-    /// # Errors
-    /// Where there is none.
-    pub fn of(path: &Path) -> Result<Self, Error> {
-        let metadata = std::fs::symlink_metadata(path).map_err(|source| Error::Io {
-            tried: "look at",
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
-    }
 }

@@ -134,7 +134,6 @@ fn position(reader: &Reader<&[u8]>) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::external::FileId;
 
     /// As libvirt 9.0.0 defines a domain after `snapshot-create-as --disk-only`.
     const ON_OVERLAY: &str = "<domain type='kvm'>
@@ -164,7 +163,7 @@ mod tests {
             target: "vda".into(),
             base: "/vm/a,b & c.qcow2".into(),
             overlay: "/vm/o,1 & 2.qcow2".into(),
-            file: FileId { device: 1, inode: 1 },
+            inode: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The next step towards a disk that is back on its base: a pure decision from what libvirt says.
 
+use std::fmt;
 use std::path::Path;
 
 use super::Overlay;
@@ -10,7 +11,8 @@ const ACTIVE_COMMIT: &str = "active-commit";
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Step {
+#[non_exhaustive]
+pub enum Step {
     /// Start the block job.
     Start,
     /// The block job is at work.
@@ -19,6 +21,8 @@ pub(super) enum Step {
     Pivot,
     /// The domain does not run: merge with qemu-img, then [`Step::Redefine`].
     MergeOffline,
+    /// The domain is not defined any more: merge with qemu-img, and that is all.
+    MergeOrphan,
     /// The domain runs on its base, but would start on the overlay the next time.
     Redefine,
     /// Nothing is left to do.
@@ -37,8 +41,45 @@ pub(super) fn while_running(overlay: &Overlay, live: &Domain) -> Option<Step> {
     }
 }
 
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Start => "merge the overlay back with a block job",
+            Self::Wait => "wait for the block job that is at work",
+            Self::Pivot => "pivot, the block job is ready",
+            Self::MergeOffline => "merge the overlay back with qemu-img, then redefine the domain",
+            Self::MergeOrphan => {
+                "merge the overlay back with qemu-img, the domain is not defined any more"
+            }
+            Self::Redefine => "redefine the domain, which runs on its base already",
+            Self::Done => "nothing, the disk is on its base",
+            Self::Stop(reason) => return write!(f, "nothing, a person must look: {reason}"),
+        })
+    }
+}
+
+/// Decides for a disk of a domain that libvirt does not know any more, from all domains that it
+/// does know, live and as they are defined.
+///
+/// Where another domain is on either of the two files, its guest may have written to it since, and
+/// nobody can say which of them is right.
+pub(super) fn without_domain(overlay: &Overlay, all: &[Domain]) -> Step {
+    let uses = |domain: &&Domain| {
+        domain.uuid == overlay.domain
+            || domain.mentions(&overlay.overlay)
+            || domain.mentions(&overlay.base)
+    };
+    match all.iter().find(uses) {
+        Some(other) => Step::Stop(format!(
+            "its domain is not defined any more, but domain `{}` is on the same image",
+            other.name
+        )),
+        None => Step::MergeOrphan,
+    }
+}
+
 /// Decides from the two descriptions of the domain.
-pub(super) fn next(overlay: &Overlay, live: &Domain, persistent: &Domain) -> Step {
+pub fn next_step(overlay: &Overlay, live: &Domain, persistent: &Domain) -> Step {
     if let Some(step) = while_running(overlay, live) {
         return step;
     }
@@ -90,7 +131,6 @@ fn running_on_overlay(overlay: &Overlay, mirror: Option<&Mirror>) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::external::FileId;
 
     fn overlay() -> Overlay {
         Overlay {
@@ -98,7 +138,7 @@ mod tests {
             target: "vda".into(),
             base: "/vm/base".into(),
             overlay: "/vm/overlay".into(),
-            file: FileId { device: 1, inode: 1 },
+            inode: None,
         }
     }
 
@@ -111,11 +151,11 @@ mod tests {
     }
 
     fn running(file: &str, mirror: &str, defined: &str) -> Step {
-        next(&overlay(), &domain("id='1'", file, mirror), &domain("", defined, ""))
+        next_step(&overlay(), &domain("id='1'", file, mirror), &domain("", defined, ""))
     }
 
     fn shut_off(file: &str) -> Step {
-        next(&overlay(), &domain("", file, ""), &domain("", file, ""))
+        next_step(&overlay(), &domain("", file, ""), &domain("", file, ""))
     }
 
     fn job(job: &str, to: &str, ready: &str) -> String {
@@ -146,6 +186,18 @@ mod tests {
     fn a_domain_that_was_shut_off_is_merged_without_it() {
         assert_eq!(shut_off("/vm/overlay"), Step::MergeOffline);
         assert_eq!(shut_off("/vm/base"), Step::Done);
+    }
+
+    #[test]
+    fn an_overlay_without_its_domain_is_merged_unless_another_domain_uses_the_image() {
+        let others =
+            |file| [domain("", file, "")].map(|other| Domain { uuid: "v".into(), ..other });
+        assert_eq!(without_domain(&overlay(), &others("/vm/other")), Step::MergeOrphan);
+        for file in ["/vm/overlay", "/vm/base"] {
+            assert!(matches!(without_domain(&overlay(), &others(file)), Step::Stop(_)), "{file}");
+        }
+        let itself = [domain("", "/vm/other", "")];
+        assert!(matches!(without_domain(&overlay(), &itself), Step::Stop(_)), "it is there again");
     }
 
     #[test]

@@ -1,0 +1,199 @@
+//! What a run is about to do, on disk before it is done: for the next process, where this one is
+//! killed.
+//!
+//! The journal says what is *ours*: domains, overlays, snapshots. What has become of them, recovery
+//! asks libvirt. A journal that has not ended is one of a run that is at work, or was killed; whose
+//! session's lock is free, that was killed. Those that have ended stay: they are the history.
+
+mod open;
+
+use std::path::{Path, PathBuf};
+
+use gluster_georep::Session;
+use jiff::Timestamp;
+use qcow2_snap::external::Overlay;
+use serde::{Deserialize, Serialize};
+
+use crate::args::Method;
+use crate::error::CliError;
+
+pub(crate) use open::{OpenJournal, unfinished};
+
+/// The shape of the document; a reader refuses another.
+pub(crate) const VERSION: u32 = 1;
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Journal {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Its name.
+    pub run: String,
+    /// How it makes the images stand still.
+    pub method: Method,
+    /// The primary volume.
+    pub primary: String,
+    /// The secondary, as `[user@]host::volume`.
+    pub secondary: String,
+    /// The directory of the images.
+    pub pool: PathBuf,
+    /// The process that runs, or ran.
+    pub process: u32,
+    /// When it began.
+    pub began: Timestamp,
+    /// What it is at.
+    pub phase: Phase,
+    /// The domains that it changes.
+    pub domains: Vec<DomainEntry>,
+    /// How it ended; `None` as long as anything is to be put back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+}
+
+/// What a run is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Phase {
+    /// Making the images stand still.
+    Taking,
+    /// Recording the images and running the session to a checkpoint.
+    Copying,
+    /// The checkpoint is reached: comparing.
+    Comparing,
+    /// Compared, and nothing differs: an internal snapshot stays from here on.
+    Proven,
+    /// Putting the domains back.
+    PuttingBack,
+}
+
+/// A domain, and what is about to be done to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct DomainEntry {
+    /// Its name when the run began.
+    pub name: String,
+    /// Its UUID, which stays when it is renamed.
+    pub uuid: String,
+    /// The libvirt that knows it; `None` is libvirt's own choice.
+    pub connect: Option<String>,
+    /// What is about to be done, or being done.
+    pub step: Step,
+    /// The overlays that were to be made, whether or not they came to be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overlays: Vec<OverlayEntry>,
+    /// The images that were to get a snapshot with the run's name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<PathBuf>,
+}
+
+/// An overlay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct OverlayEntry {
+    /// The disk's target, such as `vda`.
+    pub target: String,
+    /// The image that stands still.
+    pub base: PathBuf,
+    /// The file that takes the writes.
+    pub overlay: PathBuf,
+    /// That file's inode number, once it is known.
+    pub inode: Option<u64>,
+}
+
+/// What is about to be done to a domain, or being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Step {
+    /// Nothing yet.
+    Planned,
+    /// The guest is asked to freeze its file systems.
+    Freezing,
+    /// libvirt is asked for overlays.
+    Overlaying,
+    /// The guest is thawed.
+    Thawing,
+    /// libvirt is asked for an internal snapshot.
+    Snapshotting,
+    /// Its images stand still, and are copied.
+    Copying,
+    /// A block job is started.
+    Committing,
+    /// The domain is moved to its base.
+    Pivoting,
+    /// qemu-img merges, as the domain does not run.
+    Merging,
+    /// The domain is defined on its base.
+    Redefining,
+    /// An overlay is deleted.
+    Removing,
+    /// The internal snapshot is deleted.
+    Deleting,
+    /// Nothing any more.
+    Done,
+}
+
+impl Step {
+    /// Whether the guest may be frozen while a domain is at this step.
+    pub(crate) fn may_be_frozen(self) -> bool {
+        matches!(self, Self::Freezing | Self::Overlaying | Self::Thawing)
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Ended {
+    /// When.
+    pub at: Timestamp,
+    /// With which exit code; `None` where it was killed, and recovered.
+    pub exit_code: Option<u8>,
+    /// What went wrong, in its words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Whether a run of that name has a journal in `directory`.
+pub(crate) fn exists(directory: &Path, run: &str) -> bool {
+    Journal::path_in(directory, run).exists()
+}
+
+impl Journal {
+    /// The session that the run works with.
+    ///
+    /// # Errors
+    /// Where the journal names none.
+    pub(crate) fn session(&self) -> Result<Session, CliError> {
+        Ok(Session::new(&self.primary, self.secondary.parse()?)?)
+    }
+
+    /// Where the journal of `run` lies in `directory`.
+    fn path_in(directory: &Path, run: &str) -> PathBuf {
+        directory.join(format!("{run}.json"))
+    }
+}
+
+impl DomainEntry {
+    /// The overlays, as qcow2-snap takes them.
+    pub(crate) fn overlays(&self) -> Vec<Overlay> {
+        let overlay = |entry: &OverlayEntry| Overlay {
+            domain: self.uuid.clone(),
+            target: entry.target.clone(),
+            base: entry.base.clone(),
+            overlay: entry.overlay.clone(),
+            inode: entry.inode,
+        };
+        self.overlays.iter().map(overlay).collect()
+    }
+}
+
+impl From<&Overlay> for OverlayEntry {
+    fn from(overlay: &Overlay) -> Self {
+        Self {
+            target: overlay.target.clone(),
+            base: overlay.base.clone(),
+            overlay: overlay.overlay.clone(),
+            inode: overlay.inode,
+        }
+    }
+}

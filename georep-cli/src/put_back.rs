@@ -1,0 +1,153 @@
+//! Puts a domain back as it was before a run: thawed, on its own images, without the run's overlays
+//! or snapshot. The same whether the run ends or was killed: what is to be done, libvirt says.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use qcow2_snap::external::{self, CommitEvent, CommitOptions, Overlay, Step as MergeStep};
+use qcow2_snap::internal;
+use qcow2_snap::qemu_img::QemuImg;
+use qcow2_snap::virsh::{Virsh, VirshFailure};
+
+use crate::journal::{OpenJournal, Step};
+use crate::say::{Say, bytes};
+use crate::tools::SNAPSHOT_LIMIT;
+
+/// How long thawing a guest that did not thaw at once is tried for.
+const THAW_PATIENCE: Duration = Duration::from_secs(30);
+/// How often a merge that takes long is heard of.
+const PROGRESS: Duration = Duration::from_secs(10);
+
+/// A domain that is put back. What cannot be done is returned, a sentence each, and keeps nothing
+/// else from being done.
+#[derive(Debug)]
+pub(crate) struct PutBack<'a> {
+    /// The domain's name, for people.
+    pub name: &'a str,
+    /// Its UUID.
+    pub uuid: &'a str,
+    /// The libvirt that knows it.
+    pub virsh: Virsh,
+    /// For a domain that does not run.
+    pub qemu_img: QemuImg,
+    /// Where each step is written down first. To put a domain back matters more: where that fails
+    /// it is done all the same, as recovery does not depend on it.
+    pub journal: &'a OpenJournal,
+    /// Who is told.
+    pub say: &'a Say,
+}
+
+impl PutBack<'_> {
+    /// Thaws the guest's file systems. A guest whose agent is not there cannot be asked, and was
+    /// most likely started anew; that is told.
+    pub(crate) fn thaw(&self) -> Option<String> {
+        self.note(Step::Thawing);
+        let error = external::thaw(&self.virsh, self.uuid, THAW_PATIENCE).err()?;
+        let name = self.name;
+        if error.virsh_failure() == Some(VirshFailure::NoAgent) {
+            self.say.warn("thaw", format_args!("{name}: {error}"));
+            return None;
+        }
+        Some(format!("domain `{name}` may be frozen; `virsh domfsthaw {name}`: {error}"))
+    }
+
+    /// Merges the overlays back that are in use, and deletes those that no domain is on.
+    pub(crate) fn merge(&self, overlays: &[Overlay], options: CommitOptions) -> Vec<String> {
+        let began = Instant::now();
+        let mut merged = BTreeSet::new();
+        let results = {
+            let mut watch = self.watch(&mut merged);
+            external::commit(&self.virsh, &self.qemu_img, overlays, options, &mut watch)
+        };
+        self.note(Step::Removing);
+        let mut left = Vec::new();
+        for (result, overlay) in results.into_iter().zip(overlays) {
+            let (target, base) = (&overlay.target, overlay.base.display());
+            match result.and_then(|committed| external::remove_overlay(&self.virsh, committed)) {
+                Ok(()) if merged.contains(target) => {
+                    let seconds = began.elapsed().as_secs_f64();
+                    let name = self.name;
+                    let text = format_args!("{name}: {target} is back on {base} ({seconds:.1} s)");
+                    self.say.step("commit", text);
+                }
+                Ok(()) => {}
+                Err(error) => left.push(format!("domain `{}`: {error} (base `{base}`)", self.name)),
+            }
+        }
+        if left.is_empty() {
+            self.note(Step::Done);
+        }
+        left
+    }
+
+    /// Deletes the snapshot `name` where it was made.
+    pub(crate) fn delete_snapshot(&self, images: &[PathBuf], name: &str) -> Option<String> {
+        self.note(Step::Deleting);
+        let (virsh, qemu_img) = (&self.virsh, &self.qemu_img);
+        match internal::delete(virsh, qemu_img, self.uuid, images, name, SNAPSHOT_LIMIT) {
+            Ok(found) => {
+                if found {
+                    self.say.step("snapshot", format_args!("{}: deleted again", self.name));
+                }
+                self.note(Step::Done);
+                None
+            }
+            Err(error) => Some(format!("snapshot `{name}` of domain `{}`: {error}", self.name)),
+        }
+    }
+
+    fn note(&self, step: Step) {
+        if let Err(error) = self.journal.step(self.uuid, step) {
+            self.say.warn("journal", error);
+        }
+    }
+
+    /// Tells what happens to a merge, and never breaks it off: half a merge leaves a VM on its
+    /// overlay. Keeps the targets for which anything had to be done.
+    fn watch<'b>(
+        &'b self,
+        merged: &'b mut BTreeSet<String>,
+    ) -> impl FnMut(&Overlay, CommitEvent) -> ControlFlow<()> + 'b {
+        let mut told = Instant::now();
+        move |overlay, event| {
+            let (name, target) = (self.name, &overlay.target);
+            match event {
+                CommitEvent::About(step) => {
+                    merged.insert(target.clone());
+                    self.note(journalled(&step));
+                }
+                CommitEvent::Progress(progress) if told.elapsed() >= PROGRESS => {
+                    told = Instant::now();
+                    let (done, total) = (bytes(progress.done), bytes(progress.total));
+                    let text = format_args!("{name}: {target}, {done} of {total} merged");
+                    self.say.step("commit", text);
+                }
+                CommitEvent::LimitLifted => self.say.warn(
+                    "commit",
+                    format_args!(
+                        "{name}: {target}, the guest writes as fast as --bandwidth lets the \
+                         merge go; the limit is lifted"
+                    ),
+                ),
+                CommitEvent::Retrying(reason) => {
+                    let text = format_args!("{name}: {target}, trying again: {reason}");
+                    self.say.warn("commit", text);
+                }
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+/// The step as the journal has it.
+fn journalled(step: &MergeStep) -> Step {
+    match step {
+        MergeStep::Pivot => Step::Pivoting,
+        MergeStep::MergeOffline | MergeStep::MergeOrphan => Step::Merging,
+        MergeStep::Redefine => Step::Redefining,
+        _ => Step::Committing,
+    }
+}
