@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use qcow2_snap::external::{self, CommitEvent, CommitOptions, Overlay, Step as MergeStep};
 use qcow2_snap::internal;
 use qcow2_snap::qemu_img::QemuImg;
-use qcow2_snap::virsh::{Virsh, VirshFailure};
+use qcow2_snap::virsh::{DomainState, Virsh, VirshFailure};
 
 use crate::journal::{OpenJournal, Step};
 use crate::say::{Say, bytes};
@@ -17,6 +17,8 @@ use crate::tools::SNAPSHOT_LIMIT;
 
 /// How long thawing a guest that did not thaw at once is tried for.
 const THAW_PATIENCE: Duration = Duration::from_secs(30);
+/// Why a guest is paused, in libvirt's words, where that comes of a run.
+const OUR_PAUSES: [&str; 3] = ["I/O error", "saving", "snapshot"];
 /// How often a merge that takes long is heard of.
 const PROGRESS: Duration = Duration::from_secs(10);
 
@@ -28,6 +30,8 @@ pub(crate) struct PutBack<'a> {
     pub name: &'a str,
     /// Its UUID.
     pub uuid: &'a str,
+    /// Whether it ran when the run began.
+    pub was_running: bool,
     /// The libvirt that knows it.
     pub virsh: Virsh,
     /// For a domain that does not run.
@@ -77,25 +81,52 @@ impl PutBack<'_> {
             }
         }
         if left.is_empty() {
+            left.extend(self.resume());
+        }
+        if left.is_empty() {
             self.note(Step::Done);
         }
         left
     }
 
+    /// Lets the guest run again where the run has stopped it: QEMU pauses a guest whose overlay has
+    /// no room left, and, where libvirtd was killed while it made a snapshot, after that. Who was
+    /// paused by somebody else stays so.
+    fn resume(&self) -> Option<String> {
+        if !self.was_running {
+            return None;
+        }
+        let name = self.name;
+        let result = match self.virsh.state_and_reason(self.uuid) {
+            Ok((DomainState::Paused, reason)) if OUR_PAUSES.contains(&reason.as_str()) => {
+                let resumed = self.virsh.resume(self.uuid);
+                if resumed.is_ok() {
+                    let text = format_args!("{name}: was paused ({reason}), and runs again");
+                    self.say.warn("resume", text);
+                }
+                resumed
+            }
+            Err(error) if error.virsh_failure() != Some(VirshFailure::NoSuchDomain) => Err(error),
+            _ => Ok(()),
+        };
+        let error = result.err()?;
+        Some(format!("domain `{name}` may be paused; `virsh resume {name}`: {error}"))
+    }
+
     /// Deletes the snapshot `name` where it was made.
-    pub(crate) fn delete_snapshot(&self, images: &[PathBuf], name: &str) -> Option<String> {
+    pub(crate) fn delete_snapshot(&self, images: &[PathBuf], name: &str) -> Vec<String> {
         self.note(Step::Deleting);
         let (virsh, qemu_img) = (&self.virsh, &self.qemu_img);
-        match internal::delete(virsh, qemu_img, self.uuid, images, name, SNAPSHOT_LIMIT) {
-            Ok(found) => {
-                if found {
-                    self.say.step("snapshot", format_args!("{}: deleted again", self.name));
-                }
-                self.note(Step::Done);
-                None
-            }
-            Err(error) => Some(format!("snapshot `{name}` of domain `{}`: {error}", self.name)),
+        let deleted = internal::delete(virsh, qemu_img, self.uuid, images, name, SNAPSHOT_LIMIT);
+        if let Ok(true) = deleted {
+            self.say.step("snapshot", format_args!("{}: deleted again", self.name));
         }
+        let of = |error| format!("snapshot `{name}` of domain `{}`: {error}", self.name);
+        let left: Vec<_> = deleted.err().map(of).into_iter().chain(self.resume()).collect();
+        if left.is_empty() {
+            self.note(Step::Done);
+        }
+        left
     }
 
     fn note(&self, step: Step) {

@@ -8,6 +8,7 @@
 //! of the same name without a word, and `virsh snapshot-delete` does not find it later. Because of
 //! the metadata the domain can be undefined only with `--snapshots-metadata`.
 
+mod metadata;
 mod pause;
 
 use std::fs::File;
@@ -77,15 +78,14 @@ pub fn create(
 }
 
 /// Deletes the snapshot `name` wherever it is: from all disks of the domain where libvirt knows of
-/// it, else with qemu-img from each of `images`, which a domain that runs may not have open. Returns
-/// whether it was anywhere.
+/// it or the domain runs, else with qemu-img from each of `images`. Returns whether it was anywhere.
 ///
 /// A snapshot that libvirt is still making is waited for. libvirt and qemu-img may take `limit`
-/// each.
+/// each. A libvirtd that was killed while it made one does not know of it, and QEMU has made it all
+/// the same: where the domain runs libvirt is told of it first.
 ///
 /// # Errors
-/// [`Error::Unfit`] where a domain that runs has it in an image and libvirt does not know of it;
-/// others as virsh and qemu-img fail, or an image cannot be read.
+/// As virsh and qemu-img fail, or an image cannot be read.
 pub fn delete(
     virsh: &Virsh,
     qemu_img: &QemuImg,
@@ -107,25 +107,23 @@ pub fn delete(
         Err(error) if error.virsh_failure() == Some(VirshFailure::NoSuchDomain) => None,
         Err(error) => return Err(error),
     };
-    let mut found = false;
+    let mut holding = Vec::new();
     for image in images {
-        if read(image)?.snapshot(name.as_bytes()).is_none() {
-            continue;
-        }
-        found = true;
-        match &runs {
-            None => qemu_img.delete_snapshot(image, name)?,
-            Some(domain) => {
-                let image = image.display();
-                let reason = format!(
-                    "image `{image}` holds a snapshot `{name}` that libvirt does not know of; it \
-                     can be deleted while the domain is shut off"
-                );
-                return Err(Error::Unfit { domain: domain.name.clone(), reason });
-            }
+        if let Some(snapshot) = read(image)?.snapshot(name.as_bytes()) {
+            holding.push((image, snapshot.date_sec));
         }
     }
-    Ok(found)
+    match (&runs, holding.first()) {
+        (_, None) => return Ok(false),
+        (Some(live), Some(&(_, created))) => {
+            metadata::redefine(virsh, live, images, name, created)?;
+            virsh.snapshot_delete(domain, name, limit)?;
+        }
+        (None, Some(_)) => {
+            holding.iter().try_for_each(|(image, _)| qemu_img.delete_snapshot(image, name))?;
+        }
+    }
+    Ok(true)
 }
 
 fn knows(virsh: &Virsh, domain: &str, name: &str) -> Result<bool, Error> {

@@ -126,10 +126,23 @@ impl Virsh {
         Ok(all)
     }
 
-    /// Whether a domain does not run because it was migrated to another host.
-    pub(crate) fn has_migrated(&self, domain: &str) -> Result<bool, Error> {
-        let output = run(&self.on_domain("domstate", domain).arg("--reason"))?;
-        Ok(output.stdout_lossy().contains("(migrated)"))
+    /// What a domain is doing and why, as in `paused` and `I/O error`; the reason may be empty.
+    ///
+    /// # Errors
+    /// Where virsh fails.
+    pub fn state_and_reason(&self, domain: &str) -> Result<(DomainState, String), Error> {
+        let output = run(&self.on_domain("domstate", domain).arg("--reason"))?.stdout_lossy();
+        let text = output.trim();
+        let (state, reason) = text.split_once(" (").unwrap_or((text, ""));
+        Ok((DomainState::of(state), reason.trim_end_matches(')').to_owned()))
+    }
+
+    /// Lets a paused domain run again.
+    ///
+    /// # Errors
+    /// Where virsh fails.
+    pub fn resume(&self, domain: &str) -> Result<(), Error> {
+        run(&self.on_domain("resume", domain)).map(drop)
     }
 
     /// The persistent XML with all secrets, for [`Virsh::define`].
@@ -194,6 +207,19 @@ mod tests {
         for state in ["running", "paused", "shut off", "in shutdown", "pmsuspended"] {
             assert_eq!(DomainState::of(state).to_string(), state);
         }
+    }
+
+    #[test]
+    fn a_state_is_told_with_its_reason() {
+        let directory = tempfile::tempdir().unwrap();
+        let of = |text: &str| {
+            let script = format!("echo '{text}'; echo");
+            let tool = tool_command::script(&directory.path().join("virsh"), &script);
+            Virsh::new(tool, None).state_and_reason("n").unwrap()
+        };
+        assert_eq!(of("paused (I/O error)"), (DomainState::Paused, "I/O error".to_owned()));
+        assert_eq!(of("shut off (migrated)"), (DomainState::ShutOff, "migrated".to_owned()));
+        assert_eq!(of("running"), (DomainState::Running, String::new()));
     }
 
     /// A virsh that prints its arguments, one a line.

@@ -110,5 +110,5 @@ fn delete(run: &Run<'_>, journal: &OpenJournal, planned: &[PlannedDomain]) -> Ve
     let delete = |planned| {
         run.put_back(journal, planned).delete_snapshot(&images(planned), run.name.as_str())
     };
-    taken.filter_map(delete).collect()
+    taken.flat_map(delete).collect()
 }

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use gluster_georep::{Gluster, MountTools, Session};
 use jiff::Timestamp;
 use qcow2_snap::qemu_img::QemuImg;
-use qcow2_snap::virsh::Virsh;
+use qcow2_snap::virsh::{DomainState, Virsh};
 use tool_command::Stop;
 
 use self::plan::{Chains, PlannedDomain};
@@ -143,6 +143,7 @@ impl<'a> Run<'a> {
         PutBack {
             name: &planned.domain.name,
             uuid: &planned.domain.uuid,
+            was_running: planned.state == DomainState::Running,
             virsh: planned.virsh.clone(),
             qemu_img: planned
                 .lock

@@ -56,6 +56,7 @@ impl PlannedDomain {
             name: self.domain.name.clone(),
             uuid: self.domain.uuid.clone(),
             connect: self.virsh.connect().map(str::to_owned),
+            running: self.state == DomainState::Running,
             step: Step::Planned,
             overlays,
             images,

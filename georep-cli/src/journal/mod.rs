@@ -77,6 +77,8 @@ pub(crate) struct DomainEntry {
     pub uuid: String,
     /// The libvirt that knows it; `None` is libvirt's own choice.
     pub connect: Option<String>,
+    /// Whether it ran when the run began.
+    pub running: bool,
     /// What is about to be done, or being done.
     pub step: Step,
     /// The overlays that were to be made, whether or not they came to be.

@@ -148,6 +148,7 @@ mod tests {
             name: "web".into(),
             uuid: "u".into(),
             connect: None,
+            running: true,
             step: Step::Planned,
             overlays: vec![overlay],
             images: Vec::new(),

@@ -69,7 +69,7 @@ pub(super) fn put_back(
     entry: &DomainEntry,
     say: &Say,
 ) -> Vec<String> {
-    let DomainEntry { name, uuid, .. } = entry;
+    let DomainEntry { name, uuid, running: was_running, .. } = entry;
     let lock = match Lock::of_domain(name, uuid, ORPHAN_PATIENCE) {
         Ok(lock) => lock,
         Err(error) => return vec![error.to_string()],
@@ -79,7 +79,8 @@ pub(super) fn put_back(
         return vec![format!("domain `{name}`: {error}")];
     }
     let qemu_img = qemu_img.holding(lock.file());
-    let put_back = PutBack { name, uuid, virsh, qemu_img, journal: open, say };
+    let was_running = *was_running;
+    let put_back = PutBack { name, uuid, was_running, virsh, qemu_img, journal: open, say };
     let mut left = Vec::new();
     if entry.step.may_be_frozen() {
         left.extend(put_back.thaw());

@@ -25,6 +25,9 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(250), Duration::fr
 /// How often a block job is asked how far it is.
 const PROGRESS: Duration = Duration::from_secs(1);
 
+/// Why libvirt says that a domain is shut off that it has moved to another host.
+const MIGRATED: &str = "migrated";
+
 /// How long the definition may lag behind after a pivot.
 const SETTLE: Duration = Duration::from_secs(10);
 
@@ -136,10 +139,12 @@ impl<'a> Merge<'a> {
             // A domain that was started meanwhile holds a lock on the image, and qemu-img fails.
             // One that is started between the two runs on the overlay, which the next look at it
             // finds.
-            Step::MergeOffline if self.virsh.has_migrated(domain)? => Err(self.not_committed(
-                "the domain was migrated to another host, where it runs on the overlay".to_owned(),
-            )),
             Step::MergeOffline => {
+                if self.virsh.state_and_reason(domain)?.1 == MIGRATED {
+                    return Err(self.not_committed(
+                        "the domain was migrated to another host, and runs there".to_owned(),
+                    ));
+                }
                 self.qemu_img.commit(top, base)?;
                 redefine(self.virsh, self.overlay)
             }

@@ -18,7 +18,7 @@ use crate::virsh::Virsh;
 
 /// Where definitions lie for the moment that virsh reads them; readable by their owner only,
 /// because they hold secrets. Never in the pool, which is copied to another site.
-const SCRATCH: &str = "/tmp";
+pub(crate) const SCRATCH: &str = "/tmp";
 
 /// Makes the domain start on the base the next time.
 ///

@@ -1,4 +1,5 @@
 use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
 
 use super::{Virsh, run};
@@ -15,6 +16,12 @@ impl Virsh {
     ) -> Result<(), Error> {
         let command = self.on_domain("snapshot-create-as", domain).args(["--name", name]);
         run(&command.args(options).time_limit(limit)).map(drop)
+    }
+
+    /// Tells libvirt of a snapshot that is there, described in `file`.
+    pub(crate) fn snapshot_redefine(&self, domain: &str, file: &Path) -> Result<(), Error> {
+        let command = self.on_domain("snapshot-create", domain).args(["--redefine", "--xmlfile"]);
+        run(&command.arg(file)).map(drop)
     }
 
     /// Deletes an internal snapshot from all disks of the domain.
