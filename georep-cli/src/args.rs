@@ -165,6 +165,10 @@ pub(crate) struct BackupArgs {
     /// What each disk's merge may read and write, in MiB/s [default: no limit]
     #[arg(long, value_name = "MIB")]
     pub bandwidth: Option<NonZeroU32>,
+    /// Give up waiting for a merge that comes no nearer to its end for this many minutes, as where
+    /// the guest writes faster; it goes on, and `georep recover` finishes it; 0 waits on
+    #[arg(long, value_name = "MIN", default_value_t = 30)]
+    pub merge_timeout: u64,
     /// Directory for the overlays [default: beside each image]
     #[arg(long, value_name = "DIR")]
     pub overlay_dir: Option<PathBuf>,

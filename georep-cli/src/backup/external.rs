@@ -207,7 +207,10 @@ fn put_back(
 ) -> Vec<String> {
     let put_back = run.put_back(journal, ready.planned);
     let frozen = if overlaid.may_be_frozen { put_back.thaw() } else { None };
-    let options = CommitOptions::with_bandwidth(run.args.bandwidth);
+    let patience = run.args.merge_timeout.saturating_mul(60);
+    let options = CommitOptions::default()
+        .with_bandwidth(run.args.bandwidth)
+        .with_patience((patience > 0).then(|| Duration::from_secs(patience)));
     let left = put_back.merge(&overlaid.overlays, options);
     frozen.into_iter().chain(left).collect()
 }

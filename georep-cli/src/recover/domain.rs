@@ -21,6 +21,9 @@ const ORPHAN_PATIENCE: Duration = Duration::from_secs(150);
 /// How long libvirt is waited for where it is doing something to the domain, or starting.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a merge may come no nearer to its end.
+const MERGE_PATIENCE: Duration = Duration::from_secs(1800);
+
 /// The libvirts in which a domain may be.
 #[derive(Debug)]
 pub(super) struct Connections {
@@ -86,7 +89,8 @@ pub(super) fn put_back(
         left.extend(put_back.thaw());
     }
     if !entry.overlays.is_empty() {
-        left.extend(put_back.merge(&entry.overlays(), CommitOptions::default()));
+        let options = CommitOptions::default().with_patience(Some(MERGE_PATIENCE));
+        left.extend(put_back.merge(&entry.overlays(), options));
     }
     if !entry.images.is_empty() && !is_kept(journal) {
         left.extend(put_back.delete_snapshot(&entry.images, &journal.run));

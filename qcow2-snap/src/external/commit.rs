@@ -39,12 +39,22 @@ pub struct CommitOptions {
     /// lifted where the guest writes so much that the merge comes no nearer to its end for a
     /// minute. `qemu-img`, which merges for a domain that is shut off, knows no limit.
     pub bandwidth: Option<NonZeroU32>,
+    /// How long a block job may come no nearer to its end before it is not waited for any more;
+    /// `None` waits on. It goes on all the same, and so does the guest on its overlay.
+    pub patience: Option<Duration>,
 }
 
 impl CommitOptions {
-    /// Options with a limit in MiB/s, or without.
-    pub fn with_bandwidth(bandwidth: Option<NonZeroU32>) -> Self {
-        Self { bandwidth }
+    /// Sets the limit, in MiB/s.
+    #[must_use]
+    pub fn with_bandwidth(self, bandwidth: Option<NonZeroU32>) -> Self {
+        Self { bandwidth, ..self }
+    }
+
+    /// Sets the patience.
+    #[must_use]
+    pub fn with_patience(self, patience: Option<Duration>) -> Self {
+        Self { patience, ..self }
     }
 }
 
@@ -75,9 +85,9 @@ pub type Watch<'a> = dyn FnMut(&Overlay, CommitEvent) -> ControlFlow<()> + 'a;
 /// their order.
 ///
 /// # Errors
-/// [`Error::NotCommitted`] where `watch` broke off (the block job goes on), where the disk is
-/// neither on the overlay nor on its base, or where no try succeeded; other errors as virsh and
-/// qemu-img fail. After any error the overlay may be in use.
+/// [`Error::NotCommitted`] where `watch` broke off or the patience ended (the block job goes on),
+/// where the disk is neither on the overlay nor on its base, or where no try succeeded; other errors
+/// as virsh and qemu-img fail. After any error the overlay may be in use.
 pub fn commit(
     virsh: &Virsh,
     qemu_img: &QemuImg,

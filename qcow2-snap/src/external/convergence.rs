@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-/// How long a merge may come no nearer to its end.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// The least that a merge had left to do, and when.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Convergence {
@@ -12,14 +9,14 @@ pub(super) struct Convergence {
 }
 
 impl Convergence {
-    /// Takes note of how many bytes are left after `elapsed`. Returns whether they have not become
-    /// fewer for a minute: the guest writes as fast as the job may merge.
-    pub(super) fn is_stalled(&mut self, left: u64, elapsed: Duration) -> bool {
+    /// Takes note of how many bytes are left after `elapsed`. Returns for how long they have not
+    /// become fewer: a guest that writes as fast as the job merges keeps it from its end.
+    pub(super) fn stalled_for(&mut self, left: u64, elapsed: Duration) -> Duration {
         match self.least {
-            Some((least, since)) if left >= least => elapsed.saturating_sub(since) >= PATIENCE,
+            Some((least, since)) if left >= least => elapsed.saturating_sub(since),
             _ => {
                 self.least = Some((left, elapsed));
-                false
+                Duration::ZERO
             }
         }
     }
@@ -29,24 +26,24 @@ impl Convergence {
 mod tests {
     use super::*;
 
-    fn stalled(left: &[(u64, u64)]) -> bool {
+    fn stalled(left: &[(u64, u64)]) -> u64 {
         let mut convergence = Convergence::default();
-        let mut last = false;
+        let mut last = Duration::ZERO;
         for &(second, left) in left {
-            last = convergence.is_stalled(left, Duration::from_secs(second));
+            last = convergence.stalled_for(left, Duration::from_secs(second));
         }
-        last
+        last.as_secs()
     }
 
     #[test]
     fn a_merge_that_comes_nearer_however_slowly_is_not_stalled() {
-        assert!(!stalled(&[(0, 100), (59, 99), (118, 98), (170, 97)]));
-        assert!(!stalled(&[(0, 100), (30, 180), (59, 99)]), "the guest wrote much, once");
+        assert_eq!(stalled(&[(0, 100), (59, 99), (118, 98), (170, 97)]), 0);
+        assert_eq!(stalled(&[(0, 100), (30, 180), (59, 99)]), 0, "the guest wrote much, once");
     }
 
     #[test]
-    fn a_minute_without_a_new_least_is_a_stall() {
-        assert!(stalled(&[(0, 100), (30, 120), (60, 100)]));
-        assert!(!stalled(&[(0, 100), (30, 120), (59, 100)]));
+    fn a_merge_without_a_new_least_is_stalled_since_the_last() {
+        assert_eq!(stalled(&[(0, 100), (30, 120), (60, 100)]), 60);
+        assert_eq!(stalled(&[(0, 100), (30, 0), (80, 0)]), 50);
     }
 }

@@ -28,6 +28,9 @@ const PROGRESS: Duration = Duration::from_secs(1);
 /// Why libvirt says that a domain is shut off that it has moved to another host.
 const MIGRATED: &str = "migrated";
 
+/// How long a job with a limit may come no nearer to its end before the limit is lifted.
+const LIMIT_LIFTED_AFTER: Duration = Duration::from_secs(60);
+
 /// How long the definition may lag behind after a pivot.
 const SETTLE: Duration = Duration::from_secs(10);
 
@@ -168,16 +171,23 @@ impl<'a> Merge<'a> {
             Ok(progress) => progress,
             Err(error) => return self.again_after(error, watch),
         };
-        let Some(progress) = progress else { return Ok(()) };
-        let left = progress.total.saturating_sub(progress.done);
-        if self.convergence.is_stalled(left, self.began.elapsed()) && !self.lifted {
+        let left = progress.map_or(u64::MAX, |job| job.total.saturating_sub(job.done));
+        let stalled = self.convergence.stalled_for(left, self.began.elapsed());
+        if self.options.patience.is_some_and(|patience| stalled >= patience) {
+            return Err(self.not_committed(format!(
+                "the block job has come no nearer to its end for {} s; it goes on",
+                stalled.as_secs()
+            )));
+        }
+        if stalled >= LIMIT_LIFTED_AFTER && !self.lifted {
             if let Err(error) = self.virsh.lift_bandwidth_limit(domain, target) {
                 return self.again_after(error, watch);
             }
             self.lifted = true;
+            self.convergence = Convergence::default();
             self.tell(CommitEvent::LimitLifted, watch)?;
         }
-        self.tell(CommitEvent::Progress(progress), watch)
+        progress.map_or(Ok(()), |job| self.tell(CommitEvent::Progress(job), watch))
     }
 
     /// Tries again whatever may pass: the domain has moved on since it was looked at, libvirt is
