@@ -15,9 +15,9 @@ pub(crate) enum Exit {
     NoCheckpoint = 3,
     /// The checkpoint was reached, but the secondary does not hold what it should.
     Mismatch = 4,
-    /// Something was left behind that needs a person: the message says what and where.
+    /// Something was left behind that needs `georep recover`: the message says what and where.
     LeftBehind = 5,
-    /// Another run holds the lock of this session.
+    /// Another run holds the lock of this session, or of a domain.
     Locked = 6,
     /// `schedule` only, and the script's own number: a command failed.
     CommandFailed = 255,
@@ -37,5 +37,5 @@ Exit codes:
   2  the command line was not understood
   3  the checkpoint was not reached in time, or the session is unhealthy; the VMs are as before
   4  the checkpoint was reached but the secondary does not hold what it should
-  5  something was left behind that needs a person; the message says what and where
-  6  another run holds the lock of this session";
+  5  something was left behind that needs `georep recover`; the message says what and where
+  6  another run holds the lock of this session, or of one of the domains";
