@@ -158,16 +158,20 @@ impl Manifest {
         Ok(path)
     }
 
-    /// Deletes the manifest of `run` from `pool`; one that is not there is all the same.
+    /// Deletes the manifest of `run` from `pool`, and what was left of writing it; one that is not
+    /// there is all the same.
     ///
     /// # Errors
     /// Where it cannot be deleted.
     pub(crate) fn delete(pool: &Path, run: &str) -> Result<(), CliError> {
         let path = Self::path_in(pool, run);
-        match fs::remove_file(&path) {
+        let deleted = match fs::remove_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            result => result.map_err(|e| CliError::io("delete the manifest", &path, e)),
-        }
+            result => result,
+        };
+        deleted
+            .and_then(|()| atomic_file::clear(&path))
+            .map_err(|error| CliError::io("delete the manifest", &path, error))
     }
 
     /// The runs whose manifests lie in `pool`, but for the newest `keep`.

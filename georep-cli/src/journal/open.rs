@@ -113,7 +113,9 @@ impl OpenJournal {
     pub(crate) fn end(&self, exit: Option<Exit>, error: Option<String>) -> Result<(), CliError> {
         let exit_code = exit.map(|exit| exit as u8);
         let ended = Ended { at: Timestamp::now(), exit_code, error };
-        self.write(|journal| journal.ended = Some(ended))
+        self.write(|journal| journal.ended = Some(ended))?;
+        atomic_file::clear(&self.path)
+            .map_err(|error| CliError::io("clean up after the journal", &self.path, error))
     }
 
     fn write(&self, change: impl FnOnce(&mut Journal)) -> Result<(), CliError> {
