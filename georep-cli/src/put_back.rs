@@ -11,7 +11,7 @@ use qcow2_snap::internal;
 use qcow2_snap::qemu_img::QemuImg;
 use qcow2_snap::virsh::{DomainState, Virsh, VirshFailure};
 
-use crate::journal::{OpenJournal, Step};
+use crate::journal::{DomainEntry, OpenJournal, Step};
 use crate::say::{Say, bytes};
 use crate::tools::SNAPSHOT_LIMIT;
 
@@ -130,7 +130,19 @@ impl PutBack<'_> {
     }
 
     fn note(&self, step: Step) {
-        if let Err(error) = self.journal.step(self.uuid, step) {
+        self.write(|domain| domain.step = step);
+    }
+
+    fn note_merge(&self, target: &str, step: Step) {
+        self.write(|domain| {
+            domain.step = step;
+            let overlay = domain.overlays.iter_mut().find(|overlay| overlay.target == target);
+            overlay.into_iter().for_each(|overlay| overlay.merge_begun = true);
+        });
+    }
+
+    fn write(&self, change: impl FnOnce(&mut DomainEntry)) {
+        if let Err(error) = self.journal.domain(self.uuid, change) {
             self.say.warn("journal", error);
         }
     }
@@ -147,7 +159,7 @@ impl PutBack<'_> {
             match event {
                 CommitEvent::About(step) => {
                     merged.insert(target.clone());
-                    self.note(journalled(&step));
+                    self.note_merge(target, journalled(&step));
                 }
                 CommitEvent::Progress(progress) if told.elapsed() >= PROGRESS => {
                     told = Instant::now();
@@ -177,7 +189,7 @@ impl PutBack<'_> {
 fn journalled(step: &MergeStep) -> Step {
     match step {
         MergeStep::Pivot => Step::Pivoting,
-        MergeStep::MergeOffline | MergeStep::MergeOrphan => Step::Merging,
+        MergeStep::MergeOffline | MergeStep::MergeStray => Step::Merging,
         MergeStep::Redefine => Step::Redefining,
         _ => Step::Committing,
     }

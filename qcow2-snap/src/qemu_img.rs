@@ -23,6 +23,9 @@ const COMMIT_LIMIT: Duration = Duration::from_secs(12 * 3600);
 /// A check reads all tables of an image.
 const CHECK_LIMIT: Duration = Duration::from_secs(3600);
 
+/// What QEMU says of an image that another QEMU has open.
+const LOCKED: &str = "Is another process using the image";
+
 /// The `qemu-img` program.
 #[derive(Debug, Clone)]
 pub struct QemuImg {
@@ -125,6 +128,20 @@ impl QemuImg {
         let command = self.tool.command(["info", "--output=json", "-f", format]).args(share);
         let command = on_image(command, path)?;
         json(&command, &command.run()?)
+    }
+
+    /// Whether a QEMU has the qcow2 image at `path` open for writing: its lock, which GlusterFS
+    /// carries from host to host, says so.
+    ///
+    /// # Errors
+    /// As [`QemuImg::info`], for any other reason.
+    pub(crate) fn is_in_use(&self, path: &Path) -> Result<bool, Error> {
+        let command = self.tool.command(["info", "--output=json", "-f", "qcow2"]);
+        match on_image(command, path)?.run() {
+            Ok(_) => Ok(false),
+            Err(error) if error.stderr().contains(LOCKED) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Checks the tables of the image at `path` (`qemu-img check`), which nothing may have open.

@@ -101,6 +101,8 @@ pub(crate) struct OverlayEntry {
     pub overlay: PathBuf,
     /// That file's inode number, once it is known.
     pub inode: Option<u64>,
+    /// Whether it was begun to merge it back.
+    pub merge_begun: bool,
 }
 
 /// What is about to be done to a domain, or being done.
@@ -184,6 +186,7 @@ impl DomainEntry {
             base: entry.base.clone(),
             overlay: entry.overlay.clone(),
             inode: entry.inode,
+            merge_begun: entry.merge_begun,
         };
         self.overlays.iter().map(overlay).collect()
     }
@@ -196,6 +199,7 @@ impl From<&Overlay> for OverlayEntry {
             base: overlay.base.clone(),
             overlay: overlay.overlay.clone(),
             inode: overlay.inode,
+            merge_begun: overlay.merge_begun,
         }
     }
 }

@@ -145,6 +145,7 @@ mod tests {
             base: "/vm/a.qcow2".into(),
             overlay: format!("/vm/a.{run}.qcow2").into(),
             inode: None,
+            merge_begun: false,
         };
         let domain = DomainEntry {
             name: "web".into(),

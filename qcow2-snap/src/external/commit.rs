@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::merge::Merge;
 use super::step::{self, Step};
+use super::stray::Disk;
 use super::{CommitProgress, Overlay};
 use crate::Error;
 use crate::domain::Domain;
@@ -78,7 +79,8 @@ pub type Watch<'a> = dyn FnMut(&Overlay, CommitEvent) -> ControlFlow<()> + 'a;
 /// Merges overlays of **one** domain into their bases side by side, and puts the domain back on
 /// the bases, wherever an earlier call was interrupted: a block job that is at work is waited for,
 /// a domain that was shut off is merged with qemu-img and redefined, for one that is not defined
-/// any more qemu-img merges alone. A disk that is on its base already is committed.
+/// any more qemu-img merges alone. A disk that is on its base already is committed, unless its
+/// overlay holds what the base does not.
 ///
 /// `watch` is told what happens, and may end the waiting for a disk; it is not asked while qemu-img
 /// works. Whatever happens, the overlays' files stay. There is one result for each overlay, in
@@ -127,19 +129,21 @@ impl<'a> Look<'a> {
         Self { virsh, domain, live: OnceCell::new(), persistent: OnceCell::new() }
     }
 
-    /// The next step for the disk of `overlay`.
-    pub(super) fn step(&self, overlay: &Overlay) -> Result<Step, Error> {
+    /// The next step for the disk of `overlay`, and whether its domain runs, is shut off, or is gone.
+    pub(super) fn step(&self, overlay: &Overlay) -> Result<(Step, Disk), Error> {
         let live = match self.definition(&self.live, Definition::Live) {
             Err(error) if error.virsh_failure() == Some(VirshFailure::NoSuchDomain) => {
-                return Ok(step::without_domain(overlay, &self.virsh.all_domains()?));
+                let used = step::used_by_another(overlay, &self.virsh.all_domains()?);
+                return Ok((used.unwrap_or(Step::Done), Disk::Gone));
             }
             live => live?,
         };
+        let disk = if live.is_active() { Disk::RunsOnBase } else { Disk::DefinedOnBase };
         if let Some(step) = step::while_running(overlay, live) {
-            return Ok(step);
+            return Ok((step, disk));
         }
         let persistent = self.definition(&self.persistent, Definition::Persistent)?;
-        Ok(step::next_step(overlay, live, persistent))
+        Ok((step::next_step(overlay, live, persistent), disk))
     }
 
     fn definition<'b>(

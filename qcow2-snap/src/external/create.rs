@@ -189,6 +189,7 @@ fn check(before: &Both, planned: &[PlannedOverlay]) -> Result<Vec<Overlay>, Erro
                 base: base.to_owned(),
                 overlay: overlay.clone(),
                 inode: None,
+                merge_begun: false,
             })
         })
         .collect()
@@ -279,6 +280,7 @@ mod tests {
             base: base.into(),
             overlay: overlay.into(),
             inode: None,
+            merge_begun: false,
         }
     }
 

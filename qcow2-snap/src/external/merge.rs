@@ -8,6 +8,7 @@ use super::commit::{CommitEvent, CommitOptions, Committed, Look, Watch};
 use super::convergence::Convergence;
 use super::redefine::redefine;
 use super::step::Step;
+use super::stray::Stray;
 use crate::Error;
 use crate::qemu_img::QemuImg;
 use crate::virsh::{Virsh, VirshFailure};
@@ -48,8 +49,8 @@ pub(super) struct Merge<'a> {
     /// Whether a block job was started or found, and has not been pivoted.
     started: bool,
     pivoted: Option<Instant>,
-    /// Whether the overlay of a domain that is not defined any more has been merged.
-    orphan_merged: bool,
+    /// Whether what the overlay holds is in the base.
+    merged: bool,
     told: Option<Instant>,
     convergence: Convergence,
     lifted: bool,
@@ -74,7 +75,7 @@ impl<'a> Merge<'a> {
             not_before: now,
             started: false,
             pivoted: None,
-            orphan_merged: false,
+            merged: false,
             told: None,
             convergence: Convergence::default(),
             lifted: options.bandwidth.is_none(),
@@ -90,11 +91,8 @@ impl<'a> Merge<'a> {
         if Instant::now() < self.not_before {
             return Ok(None);
         }
-        match look.step(self.overlay) {
-            Ok(Step::Done) => return Ok(Some(self.committed())),
-            Ok(Step::MergeOrphan) if self.orphan_merged || !self.overlay.overlay.exists() => {
-                return Ok(Some(self.committed()));
-            }
+        match self.next_step(look) {
+            Ok(Step::Done) => return Ok(Some(Committed { overlay: self.overlay.clone() })),
             Ok(Step::Stop(reason)) => return Err(self.not_committed(reason)),
             Ok(Step::Wait) => {
                 self.started = true;
@@ -123,7 +121,25 @@ impl<'a> Merge<'a> {
         Ok(None)
     }
 
+    /// Where libvirt says that there is nothing to do, the overlay may say otherwise, unless it was
+    /// merged before libvirt's eyes.
+    fn next_step(&self, look: &Look<'_>) -> Result<Step, Error> {
+        match look.step(self.overlay)? {
+            (Step::Done, disk) if !self.merged => {
+                let stray = Stray::look(self.qemu_img, self.overlay)?;
+                Ok(stray.map_or(Step::Done, |s| s.next_step(disk, self.overlay.merge_begun)))
+            }
+            (step, _) => Ok(step),
+        }
+    }
+
     fn act(&mut self, step: &Step) -> Result<(), Error> {
+        self.try_to_act(step)?;
+        self.merged |= !matches!(step, Step::Start);
+        Ok(())
+    }
+
+    fn try_to_act(&mut self, step: &Step) -> Result<(), Error> {
         let Overlay { domain, target, base, overlay: top, .. } = self.overlay;
         match step {
             Step::Start => {
@@ -151,11 +167,7 @@ impl<'a> Merge<'a> {
                 self.qemu_img.commit(top, base)?;
                 redefine(self.virsh, self.overlay)
             }
-            Step::MergeOrphan => {
-                self.qemu_img.commit(top, base)?;
-                self.orphan_merged = true;
-                Ok(())
-            }
+            Step::MergeStray => Ok(self.qemu_img.commit(top, base)?),
             Step::Wait | Step::Done | Step::Stop(_) => Ok(()),
         }
     }
@@ -221,10 +233,6 @@ impl<'a> Merge<'a> {
     /// Whether the definition may still be on the overlay because the pivot has only just been.
     fn is_settling(&self) -> bool {
         self.pivoted.is_some_and(|at| at.elapsed() < SETTLE)
-    }
-
-    fn committed(&self) -> Committed {
-        Committed { overlay: self.overlay.clone() }
     }
 
     fn not_committed(&self, reason: String) -> Error {

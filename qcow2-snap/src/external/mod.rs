@@ -36,6 +36,7 @@ mod redefine;
 mod remove;
 mod settle;
 mod step;
+mod stray;
 
 use std::path::PathBuf;
 
@@ -61,6 +62,9 @@ pub struct Overlay {
     /// Which file that is, whatever gets its name later: its inode number, which stays the same
     /// when the file system is mounted again. `None` where it was not looked at.
     pub inode: Option<u64>,
+    /// Whether it was ever begun to merge it back: then the base may hold all that it holds, though
+    /// it still holds it, too. Whoever writes overlays down sets it at [`CommitEvent::About`].
+    pub merge_begun: bool,
 }
 
 /// How far a commit is. Equal numbers do not mean that it is done: the guest goes on writing.

@@ -164,6 +164,7 @@ mod tests {
             base: "/vm/a,b & c.qcow2".into(),
             overlay: "/vm/o,1 & 2.qcow2".into(),
             inode: None,
+            merge_begun: false,
         }
     }
 

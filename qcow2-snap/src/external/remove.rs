@@ -140,6 +140,7 @@ mod tests {
                 base: base.clone(),
                 overlay: file.clone(),
                 inode,
+                merge_begun: true,
             };
             remove_overlay(&virsh(directory.path(), source), Committed { overlay })
         };

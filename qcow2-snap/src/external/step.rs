@@ -21,8 +21,9 @@ pub enum Step {
     Pivot,
     /// The domain does not run: merge with qemu-img, then [`Step::Redefine`].
     MergeOffline,
-    /// The domain is not defined any more: merge with qemu-img, and that is all.
-    MergeOrphan,
+    /// libvirt does not know that the overlay is in use, but it holds what the base does not: merge
+    /// with qemu-img, and that is all.
+    MergeStray,
     /// The domain runs on its base, but would start on the overlay the next time.
     Redefine,
     /// Nothing is left to do.
@@ -48,8 +49,8 @@ impl fmt::Display for Step {
             Self::Wait => "wait for the block job that is at work",
             Self::Pivot => "pivot, the block job is ready",
             Self::MergeOffline => "merge the overlay back with qemu-img, then redefine the domain",
-            Self::MergeOrphan => {
-                "merge the overlay back with qemu-img, the domain is not defined any more"
+            Self::MergeStray => {
+                "merge the overlay back with qemu-img: it holds what the base does not"
             }
             Self::Redefine => "redefine the domain, which runs on its base already",
             Self::Done => "nothing, the disk is on its base",
@@ -58,24 +59,22 @@ impl fmt::Display for Step {
     }
 }
 
-/// Decides for a disk of a domain that libvirt does not know any more, from all domains that it
-/// does know, live and as they are defined.
+/// Why the overlay of a domain that libvirt does not know any more must be left alone, from all
+/// domains that it does know, live and as they are defined.
 ///
 /// Where another domain is on either of the two files, its guest may have written to it since, and
 /// nobody can say which of them is right.
-pub(super) fn without_domain(overlay: &Overlay, all: &[Domain]) -> Step {
+pub(super) fn used_by_another(overlay: &Overlay, all: &[Domain]) -> Option<Step> {
     let uses = |domain: &&Domain| {
         domain.uuid == overlay.domain
             || domain.mentions(&overlay.overlay)
             || domain.mentions(&overlay.base)
     };
-    match all.iter().find(uses) {
-        Some(other) => Step::Stop(format!(
-            "its domain is not defined any more, but domain `{}` is on the same image",
-            other.name
-        )),
-        None => Step::MergeOrphan,
-    }
+    let other = all.iter().find(uses)?;
+    Some(Step::Stop(format!(
+        "its domain is not defined any more, but domain `{}` is on the same image",
+        other.name
+    )))
 }
 
 /// Decides from the two descriptions of the domain.
@@ -139,6 +138,7 @@ mod tests {
             base: "/vm/base".into(),
             overlay: "/vm/overlay".into(),
             inode: None,
+            merge_begun: false,
         }
     }
 
@@ -189,15 +189,15 @@ mod tests {
     }
 
     #[test]
-    fn an_overlay_without_its_domain_is_merged_unless_another_domain_uses_the_image() {
+    fn an_overlay_without_its_domain_is_left_where_another_domain_uses_the_image() {
         let others =
             |file| [domain("", file, "")].map(|other| Domain { uuid: "v".into(), ..other });
-        assert_eq!(without_domain(&overlay(), &others("/vm/other")), Step::MergeOrphan);
+        assert_eq!(used_by_another(&overlay(), &others("/vm/other")), None);
         for file in ["/vm/overlay", "/vm/base"] {
-            assert!(matches!(without_domain(&overlay(), &others(file)), Step::Stop(_)), "{file}");
+            assert!(used_by_another(&overlay(), &others(file)).is_some(), "{file}");
         }
         let itself = [domain("", "/vm/other", "")];
-        assert!(matches!(without_domain(&overlay(), &itself), Step::Stop(_)), "it is there again");
+        assert!(used_by_another(&overlay(), &itself).is_some(), "it is there again");
     }
 
     #[test]
