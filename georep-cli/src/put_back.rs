@@ -18,7 +18,7 @@ use crate::tools::SNAPSHOT_LIMIT;
 /// How long thawing a guest that did not thaw at once is tried for.
 const THAW_PATIENCE: Duration = Duration::from_secs(30);
 /// Why a guest is paused, in libvirt's words, where that comes of a run.
-const OUR_PAUSES: [&str; 3] = ["I/O error", "saving", "snapshot"];
+const OUR_PAUSES: [&str; 3] = ["I/O error", "saving", "creating snapshot"];
 /// How often a merge that takes long is heard of.
 const PROGRESS: Duration = Duration::from_secs(10);
 
