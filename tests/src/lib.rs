@@ -1,5 +1,6 @@
 //! What the whole-program tests share.
 
 pub mod program;
+pub mod qcow2;
 pub mod simulated;
 pub mod testbed;

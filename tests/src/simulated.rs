@@ -3,11 +3,17 @@
 //!
 //! It is for faults and speed. Whether the real programs behave like this, the testbed tells.
 
+pub mod fault;
+pub mod libvirt;
+pub mod vms;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::{fs, io};
+
+use self::libvirt::Domain;
 
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
@@ -33,6 +39,9 @@ pub struct Scenario {
     pub options: BTreeMap<String, String>,
     /// What the status calls answer while the session runs, one after the other; the last for ever.
     pub polls: Vec<Vec<Row>>,
+    /// Whether the workers say that their bricks closed their changelogs a moment ago; else what
+    /// they have synced last is the checkpoint.
+    pub turns_are_known: bool,
     /// Whether a session at its checkpoint has copied nothing, as with rsync 3.5.0.
     pub copies_nothing: bool,
     /// Calls that go wrong.
@@ -86,10 +95,38 @@ pub struct State {
     pub polls: usize,
     /// Directories that are mounted, each with its volume.
     pub mounted: Vec<(PathBuf, String)>,
-    /// Every call, in order.
+    /// Every call, in order; kept in a file of its own, to which each call adds a line.
+    #[serde(skip)]
     pub calls: Vec<String>,
     /// Volume options that were set.
     pub options: BTreeMap<String, String>,
+    /// The domains of this node's libvirt.
+    pub domains: Vec<Domain>,
+}
+
+impl State {
+    /// The state of the world in `directory`, where it is whole just now.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn of(directory: &Path) -> io::Result<Self> {
+        let calls = lines(&directory.join(CALLS))?;
+        Ok(Self { calls, ..read(&directory.join("state.json"))? })
+    }
+}
+
+/// The file in a world that lists the calls.
+pub const CALLS: &str = "calls";
+
+/// The lines of the file at `path`; none where it is not there.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn lines(path: &Path) -> io::Result<Vec<String>> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        text => Ok(text?.lines().map(str::to_owned).collect()),
+    }
 }
 
 impl Row {
@@ -149,6 +186,7 @@ impl Scenario {
             runs_before: true,
             options: [("changelog.rollover-time".to_owned(), "1".to_owned())].into(),
             polls: vec![vec![Row::reached(0), Row::passive(1), Row::reached(2), Row::passive(3)]],
+            turns_are_known: false,
             copies_nothing: false,
             faults: Vec::new(),
         }
@@ -158,6 +196,9 @@ impl Scenario {
 /// The names by which the simulator is called.
 const PROGRAMS: [&str; 7] =
     ["gluster", "glusterfs", "mount", "umount", "findmnt", "mountpoint", "touch"];
+
+/// The directories that are volumes.
+const VOLUMES: [&str; 2] = ["gv1", "gv2"];
 
 /// A simulated world on disk; gone when dropped.
 #[derive(Debug)]
@@ -169,19 +210,28 @@ impl World {
     /// Makes a world that plays `scenario`.
     pub fn new(scenario: &Scenario) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
+        Self::in_directory(directory, scenario, &PROGRAMS, State::default())
+    }
+
+    fn in_directory(
+        directory: TempDir,
+        scenario: &Scenario,
+        programs: &[&str],
+        state: State,
+    ) -> Self {
         let tool = program::target_directory().join("sim-tool");
         fs::create_dir(directory.path().join("bin")).expect("bin");
-        for volume in ["gv1", "gv2"] {
+        for volume in VOLUMES {
             fs::create_dir(directory.path().join(volume)).expect("a volume");
         }
-        for name in PROGRAMS {
+        for name in programs {
             let link = directory.path().join("bin").join(name);
             std::os::unix::fs::symlink(&tool, link).expect("a link to the simulator");
         }
         let world = Self { directory };
         world.write("scenario.json", scenario);
         let (running, options) = (scenario.runs_before, scenario.options.clone());
-        world.write("state.json", &State { running, options, ..State::default() });
+        world.write("state.json", &State { running, options, ..state });
         world
     }
 
@@ -192,7 +242,7 @@ impl World {
 
     /// What its programs remember.
     pub fn state(&self) -> State {
-        read(&self.path().join("state.json")).expect("the state")
+        State::of(self.path()).expect("the state")
     }
 
     /// The calls that changed something, in order, as short words.
@@ -214,11 +264,17 @@ impl World {
 
     /// A command line of any program in this world.
     pub fn command(&self, program: impl AsRef<OsStr>, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(args);
+        self.furnish(&mut command);
+        command
+    }
+
+    /// Gives `command` the environment of this world.
+    fn furnish(&self, command: &mut Command) {
         let mut path = self.path().join("bin").into_os_string();
         path.push(":/usr/bin:/bin");
-        let mut command = Command::new(program);
         command
-            .args(args)
             .env_clear()
             .env("PATH", path)
             .env("SIM_DIR", self.path())
@@ -226,7 +282,6 @@ impl World {
             .env("GEOREP_LOCK_DIR", self.path())
             .env("GEOREP_STATE_DIR", self.path())
             .stdin(Stdio::null());
-        command
     }
 
     /// Runs `georep schedule gv1 dr gv2` with more arguments.

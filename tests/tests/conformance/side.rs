@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use georep_tests::program;
-use georep_tests::simulated::{State, World, read};
+use georep_tests::simulated::{State, World};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::original::Original;
@@ -81,7 +81,7 @@ fn end(child: &mut Child, world: &World, ended: Ended) {
     let began = Instant::now();
     while child.try_wait().expect("a child").is_none() && began.elapsed() < LIMIT {
         // Somebody may be writing it.
-        let state: Option<State> = read(&world.path().join("state.json")).ok();
+        let state = State::of(world.path()).ok();
         if state.is_some_and(|state| is_now(&state, ended.when)) {
             break;
         }

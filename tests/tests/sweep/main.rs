@@ -1,0 +1,138 @@
+//! Every call of a backup goes wrong, in every way that a call can; then `georep recover` runs, and
+//! then another backup, without a fault. Nothing may be left, and nothing lost.
+//!
+//! The state of the simulated world changes only through calls of tools. So a run that is killed
+//! anywhere leaves what it leaves where it is killed at one of its calls.
+//!
+//! What is run, and how many of the cases at once, the environment says: `GEOREP_SWEEP` is `all`, how
+//! many cases, spread over all of them, or `list`, to see their names; `GEOREP_SWEEP_CASE` is a part of the names of those that
+//! are run; `GEOREP_SWEEP_AT_ONCE` is how many worlds there are at the same time.
+
+mod case;
+mod left;
+mod play;
+mod records;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+use std::{env, thread};
+
+use georep_tests::simulated::vms::Images;
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use self::case::{Case, Method};
+use self::play::Played;
+
+/// How many cases are run where nobody asks for more.
+const SAMPLE: usize = 96;
+
+/// How many worlds there are at once: most of the time a run waits.
+const AT_ONCE: usize = 32;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let sweep = || sweep().map_err(Failed::from);
+    let trials =
+        vec![Trial::test("a_run_in_which_a_call_goes_wrong_leaves_nothing_and_loses_nothing", sweep)];
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn sweep() -> Result<(), String> {
+    let began = Instant::now();
+    let images = Images::prepare();
+    let all = all_cases(&images)?;
+    let chosen = chosen(&all);
+    println!("sweep: {} of {} cases", chosen.len(), all.len());
+
+    let played = play_all(&chosen, &images);
+    let failed: Vec<_> = played.iter().filter(|(_, played)| !played.complaints.is_empty()).collect();
+    for (case, played) in &failed {
+        println!("\nFAILED {case}");
+        for complaint in &played.complaints {
+            println!("  - {complaint}");
+        }
+        println!("{}", played.told);
+    }
+    tell_summary(&played);
+    println!(
+        "sweep: {} of {} cases, {} failed, {:.0} s",
+        chosen.len(),
+        all.len(),
+        failed.len(),
+        began.elapsed().as_secs_f64()
+    );
+    if failed.is_empty() { Ok(()) } else { Err(format!("{} cases failed", failed.len())) }
+}
+
+/// Every call of a backup without a fault, by both methods, with every kind of fault.
+fn all_cases(images: &Images) -> Result<Vec<Case>, String> {
+    let mut all = Vec::new();
+    for method in Method::ALL {
+        let (ids, played) = play::without_fault(method, images);
+        if !played.complaints.is_empty() {
+            return Err(format!("{method}, without a fault: {:?}\n{}", played.complaints, played.told));
+        }
+        println!("sweep: {} calls of a backup by the {method} method", ids.len());
+        all.extend(case::cases(method, &ids));
+    }
+    Ok(all)
+}
+
+/// The cases that are asked for.
+fn chosen(all: &[Case]) -> Vec<&Case> {
+    if let Ok(part) = env::var("GEOREP_SWEEP_CASE") {
+        return all.iter().filter(|case| case.to_string().contains(&part)).collect();
+    }
+    let count = match env::var("GEOREP_SWEEP").as_deref() {
+        Ok("all") => all.len(),
+        Ok("list") => {
+            all.iter().for_each(|case| println!("{case}"));
+            0
+        }
+        Ok(number) => number.parse().expect("GEOREP_SWEEP is `all`, `list` or a number"),
+        Err(_) => SAMPLE,
+    };
+    let count = count.min(all.len());
+    // As far from each other as can be.
+    (0..count).map(|i| &all[i * all.len() / count]).collect()
+}
+
+fn play_all<'a>(cases: &[&'a Case], images: &Images) -> Vec<(&'a Case, Played)> {
+    let at_once = env::var("GEOREP_SWEEP_AT_ONCE").ok().and_then(|count| count.parse().ok());
+    let next = AtomicUsize::new(0);
+    let all_played = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..at_once.unwrap_or(AT_ONCE).min(cases.len()) {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let played = play::play(case, images);
+                    let mark = if played.complaints.is_empty() { "ok" } else { "FAILED" };
+                    println!("{mark:6} {:5.1} s  {}  {case}", played.seconds, played.ends());
+                    all_played.lock().expect("no panic").push((*case, played));
+                }
+            });
+        }
+    });
+    let mut played = all_played.into_inner().expect("no panic");
+    played.sort_by_key(|&(case, _)| case);
+    played
+}
+
+/// How many runs ended how, by the kind of fault.
+fn tell_summary(played: &[(&Case, Played)]) {
+    let mut ends: BTreeMap<_, BTreeMap<String, usize>> = BTreeMap::new();
+    for (case, played) in played {
+        let of_kind = ends.entry(case.fault.kind).or_default();
+        *of_kind.entry(played.ended.clone()).or_default() += 1;
+    }
+    for (kind, ends) in &ends {
+        let ends: Vec<_> = ends.iter().map(|(end, count)| format!("{end}: {count}")).collect();
+        println!("sweep: {kind}: {}", ends.join(", "));
+    }
+    let calls: BTreeSet<_> = played.iter().map(|(case, _)| (case.method, &case.fault.call)).collect();
+    let missed = played.iter().filter(|(_, played)| !played.befell).count();
+    println!("sweep: {} different calls; {missed} faults met no call", calls.len());
+}
