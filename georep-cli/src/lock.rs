@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use gluster_georep::Session;
 use jiff::Timestamp;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 
 use crate::error::CliError;
 use crate::exit_code::Exit;
@@ -24,6 +26,10 @@ const DIRECTORY_VARIABLE: &str = "GEOREP_LOCK_DIR";
 /// How often somebody who waits for a lock tries it.
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// How long a tool is waited for that holds the lock of a process that is gone: longer than any that
+/// changes a session or takes overlays may take.
+const ORPHAN_PATIENCE: Duration = Duration::from_secs(155);
+
 /// A lock. It ends with the process, however that ends, and with the last tool that
 /// [holds](tool_command::Tool::holding) its file.
 #[derive(Debug)]
@@ -32,7 +38,8 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of `session`, or says who holds it and since when.
+    /// Takes the lock of `session`, or says who holds it and since when. A tool that a killed run
+    /// has started is waited for.
     ///
     /// # Errors
     /// [`Exit::Locked`] where another run holds it; else where the file cannot be written.
@@ -71,10 +78,15 @@ impl Lock {
                         .map_err(unusable)?;
                     return Ok(Self { file: Arc::new(file) });
                 }
-                Err(TryLockError::WouldBlock) if began.elapsed() >= patience => {
-                    return Err(held_by_another(what, &mut file));
+                Err(TryLockError::WouldBlock) => {
+                    let holder = holder(&mut file);
+                    let patience =
+                        if is_gone(&holder) { patience.max(ORPHAN_PATIENCE) } else { patience };
+                    if began.elapsed() >= patience {
+                        return Err(held_by_another(what, &holder));
+                    }
+                    std::thread::sleep(AGAIN);
                 }
-                Err(TryLockError::WouldBlock) => std::thread::sleep(AGAIN),
                 Err(TryLockError::Error(source)) => return Err(unusable(source)),
             }
         }
@@ -90,12 +102,23 @@ fn open(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
-fn held_by_another(what: &str, file: &mut File) -> CliError {
+/// What the holder has written into the lock.
+fn holder(file: &mut File) -> String {
     let mut holder = String::new();
-    let holder = match file.read_to_string(&mut holder) {
-        Ok(_) if !holder.trim().is_empty() => holder.trim(),
-        _ => "another process",
-    };
+    // Where it is no text, nobody is named.
+    let _ = file.read_to_string(&mut holder);
+    holder.trim().to_owned()
+}
+
+/// Whether the process that took the lock has ended, and what holds it is a tool that it had started.
+fn is_gone(holder: &str) -> bool {
+    let process = holder.split_whitespace().nth(1).and_then(|process| process.parse().ok());
+    let process = process.and_then(Pid::from_raw);
+    process.is_some_and(|process| test_kill_process(process) == Err(Errno::SRCH))
+}
+
+fn held_by_another(what: &str, holder: &str) -> CliError {
+    let holder = if holder.is_empty() { "another process" } else { holder };
     CliError::new(Exit::Locked, format!("{holder} holds the lock of {what}"))
         .hint("wait for that run, or end it with SIGTERM; it puts things back first")
 }
@@ -130,6 +153,22 @@ mod tests {
         let waiting = std::thread::spawn({
             let path = path.clone();
             move || Lock::take(&path, "domain `web`", Duration::from_secs(60)).is_ok()
+        });
+        std::thread::sleep(Duration::from_millis(200));
+        drop(held);
+        assert!(waiting.join().unwrap());
+    }
+
+    #[test]
+    fn a_tool_of_a_process_that_is_gone_is_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("session.lock");
+        let held = take(&path).unwrap();
+        // No process has such an id.
+        std::fs::write(&path, format!("process {} since 1970-01-01T00:00:00Z", i32::MAX)).unwrap();
+        let waiting = std::thread::spawn({
+            let path = path.clone();
+            move || take(&path).is_ok()
         });
         std::thread::sleep(Duration::from_millis(200));
         drop(held);
