@@ -95,9 +95,18 @@ fn chosen(all: &[Case]) -> Vec<&Case> {
         Ok(number) => number.parse().expect("GEOREP_SWEEP is `all`, `list` or a number"),
         Err(_) => SAMPLE,
     };
-    let count = count.min(all.len());
-    // As far from each other as can be.
-    (0..count).map(|i| &all[i * all.len() / count]).collect()
+    // The same ones each time, and no more of one kind than of another.
+    let mut spread: Vec<_> = all.iter().collect();
+    spread.sort_by_key(|case| digest(&case.to_string()));
+    spread.into_iter().take(count).collect()
+}
+
+/// FNV-1a, with the end of the text mixed into all of it.
+fn digest(text: &str) -> u64 {
+    let digest = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| {
+        (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (digest ^ digest >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 fn play_all<'a>(cases: &[&'a Case], images: &Images) -> Vec<(&'a Case, Played)> {
