@@ -176,8 +176,24 @@ fn plan_domain(
     let disks = plan::plan(&domain, args.method.into(), &place);
     let note = domain.nvram.as_ref().map(|nvram| nvram_note(&nvram.source, place(&nvram.source)));
     let state = virsh.state(name)?;
-    let xml = virsh.dumpxml(name, Definition::Persistent)?;
+    let xml = definition(virsh, &domain)?;
     Ok(PlannedDomain { domain, state, xml, virsh: virsh.clone(), lock: None, disks, note })
+}
+
+/// The persistent definition of the domain, as the other site gets it: one that is cut short would be
+/// missed only there.
+fn definition(virsh: &Virsh, domain: &Domain) -> Result<String, CliError> {
+    let xml = virsh.dumpxml(&domain.uuid, Definition::Persistent)?;
+    match Domain::parse(&xml) {
+        Ok(defined) if defined.uuid == domain.uuid => Ok(xml),
+        result => {
+            let reason = result.err().map_or_else(String::new, |error| format!(": {error}"));
+            let name = &domain.name;
+            Err(CliError::failed(format!(
+                "what virsh printed is not the definition of domain `{name}`{reason}"
+            )))
+        }
+    }
 }
 
 /// Where every file and `gluster://` source of the domain lies.
