@@ -107,6 +107,30 @@ pub fn not_as_frozen(world: &World) -> Vec<String> {
     DISKS.iter().filter(differs).map(|disk| format!("{} has not arrived", disk.2)).collect()
 }
 
+/// What is wrong with the definitions that the newest manifest at the secondary holds.
+pub fn wrong_definitions(world: &World) -> Option<String> {
+    let directory = world.path().join("gv2/vm/.georep");
+    let Some(newest) = names(&directory).into_iter().max() else {
+        return Some("no manifest has arrived".to_owned());
+    };
+    let manifest: serde_json::Value = read(&directory.join(newest)).expect("a manifest");
+    let text = manifest["domains"].to_string();
+    let is_right = |domain: &Domain| {
+        let definitions = manifest["domains"].as_array().into_iter().flatten();
+        let mut definitions = definitions.filter_map(|domain| domain["xml"].as_str());
+        definitions.any(|xml| {
+            xml.contains(&domain.uuid)
+                && xml.trim_end().ends_with("</domain>")
+                && domain.disks.iter().all(|disk| {
+                    let base = disk.live.iter().rev().find(|image| !image.ends_with(TEMPLATE));
+                    xml.contains(&*base.expect("an image").to_string_lossy())
+                })
+        })
+    };
+    let wrong = world.state().domains.into_iter().find(|domain| !is_right(domain))?;
+    Some(format!("the definition of {} has not arrived: {text}", wrong.name))
+}
+
 /// The internal snapshots that there have to be: of each image, and by libvirt's own account.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Snapshots {

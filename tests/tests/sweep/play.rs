@@ -225,11 +225,12 @@ impl<'a> Play<'a> {
 
     fn assert_proven(&mut self, what: &str) {
         let (method, world) = (self.method, &self.world);
-        let run = match method {
+        let mut wrong = match method {
             Method::External => left::not_as_frozen(world),
             Method::Internal => self.snapshots.take_run(world),
         };
-        self.complaints.extend(run.into_iter().map(|complaint| format!("{what}: {complaint}")));
+        wrong.extend(left::wrong_definitions(world));
+        self.complaints.extend(wrong.into_iter().map(|complaint| format!("{what}: {complaint}")));
     }
 
     fn assert_nothing_left(&mut self, after: &str) {
