@@ -69,6 +69,13 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// QEMU is told of a file in JSON, which is UTF-8.
+    #[error("the path `{}` is not UTF-8", .path.display())]
+    NotUtf8 {
+        /// The path.
+        path: PathBuf,
+    },
+
     /// The domain is not as it must be for what was asked; nothing was changed.
     #[error("domain `{domain}`: {reason}")]
     Unfit {

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use tool_command::{Command, CommandError, Output, Tool};
 
 use crate::Error;
@@ -145,12 +146,16 @@ impl QemuImg {
     }
 
     /// Checks the tables of the image at `path` (`qemu-img check`), which nothing may have open.
+    /// Its backing file is left alone, and need not be there: at another site an absolute name
+    /// leads nowhere.
     ///
     /// # Errors
-    /// Where `path` is relative, or the check could not be made; not where it finds fault.
+    /// Where `path` is relative or not UTF-8, or the check could not be made; not where it finds
+    /// fault.
     pub fn check(&self, path: &Path, format: &str) -> Result<CheckReport, Error> {
-        let command = self.tool.command(["check", "--output=json", "-f", format]);
-        let command = on_image(command, path)?.time_limit(CHECK_LIMIT);
+        let image = without_backing_file(path, format)?;
+        let command = self.tool.command(["check", "--output=json", "--", &image]);
+        let command = command.time_limit(CHECK_LIMIT);
         let output = command.output()?;
         match output.status.code() {
             // Sound, corrupt, leaks.
@@ -191,6 +196,17 @@ fn on_image(command: Command, path: &Path) -> Result<Command, Error> {
     } else {
         Err(Error::RelativePath { path: path.to_owned() })
     }
+}
+
+/// The image at `path` in the words of QEMU's block layer: no other way opens one without what is
+/// behind it.
+fn without_backing_file(path: &Path, format: &str) -> Result<String, Error> {
+    if !path.is_absolute() {
+        return Err(Error::RelativePath { path: path.to_owned() });
+    }
+    let name = path.to_str().ok_or_else(|| Error::NotUtf8 { path: path.to_owned() })?;
+    let file = json!({ "driver": "file", "filename": name });
+    Ok(format!("json:{}", json!({ "driver": format, "file": file, "backing": null })))
 }
 
 fn json<T: DeserializeOwned>(command: &Command, output: &Output) -> Result<T, Error> {
@@ -265,6 +281,8 @@ mod tests {
     fn a_relative_path_is_refused() {
         let qemu_img = QemuImg::new(Tool::at("/bin/false"));
         let error = qemu_img.info(Path::new("nbd:unix:x"), "qcow2", Sharing::Exclusive);
+        assert!(matches!(error, Err(Error::RelativePath { .. })), "{error:?}");
+        let error = qemu_img.check(Path::new("image"), "qcow2");
         assert!(matches!(error, Err(Error::RelativePath { .. })), "{error:?}");
     }
 }

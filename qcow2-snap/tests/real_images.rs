@@ -35,6 +35,7 @@ const TESTS: &[(&str, fn())] = &[
         a_truncated_image_that_qemu_img_shows_as_sound_is_damaged,
     ),
     ("a_check_tells_sound_from_corrupt", a_check_tells_sound_from_corrupt),
+    ("a_check_needs_no_backing_file", a_check_needs_no_backing_file),
 ];
 
 /// Without the tools every test here is shown as ignored; where nothing may be skipped, as in CI,
@@ -234,4 +235,14 @@ fn a_check_tells_sound_from_corrupt() {
     let file = File::options().write(true).open(&path).unwrap();
     file.write_all_at(&[0; 8], read(&path).header.refcount_table_offset).unwrap();
     assert!(!qemu_img.check(&path, "qcow2").unwrap().is_sound());
+}
+
+fn a_check_needs_no_backing_file() {
+    let bench = Bench::new();
+    let backing = bench.create("backing, \"quoted\".qcow2", &[]);
+    let options = format!("backing_file={},backing_fmt=qcow2", backing.display());
+    let options = options.replace(", ", ",, ");
+    let path = bench.create("top, \"quoted\".qcow2", &["-o", &options]);
+    std::fs::remove_file(backing).unwrap();
+    assert!(QemuImg::new(bench.img.clone()).check(&path, "qcow2").unwrap().is_sound());
 }
