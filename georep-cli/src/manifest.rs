@@ -10,11 +10,15 @@ use std::path::{Component, Path, PathBuf};
 
 use jiff::Timestamp;
 use qcow2_snap::image::Snapshot;
+use qcow2_snap::plan::Format;
 use serde::{Deserialize, Serialize};
 
 use crate::atomic_file;
+use crate::digests::Digests;
 use crate::error::CliError;
+use crate::exit_code::Exit;
 use crate::run_name::RunName;
+use crate::sampling::PIECE;
 
 /// The shape of the document; a reader refuses a newer one.
 pub(crate) const VERSION: u32 = 1;
@@ -98,6 +102,9 @@ pub(crate) struct ImageRecord {
     pub allocated: u64,
     /// The byte ranges whose digests were recorded: all tables that fit, and random clusters.
     pub samples: Vec<Sample>,
+    /// The digests of all that the recorded state is made of, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digests: Option<Digests>,
 }
 
 /// An internal snapshot, named as `qemu-img info` names its fields.
@@ -136,8 +143,25 @@ pub(crate) struct Sample {
     pub offset: u64,
     /// Its length in bytes.
     pub length: u64,
+    /// Whether it is of a level-2 table whose "copied" flags say nothing, and are taken for clear.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_flags: bool,
     /// SHA-256, in hexadecimal.
     pub sha256: String,
+}
+
+impl ImageRecord {
+    /// The format; [`Manifest::load`] accepts no other.
+    pub(crate) fn format(&self) -> Format {
+        Format::named(&self.format).unwrap_or(Format::Raw)
+    }
+
+    /// Whether it can be what a run recorded: nothing in it makes a reader do what it should not.
+    fn is_sane(&self) -> bool {
+        Format::named(&self.format).is_some()
+            && self.samples.iter().all(|sample| sample.length <= PIECE)
+            && self.digests.as_ref().is_none_or(|digests| digests.are_of(self.size))
+    }
 }
 
 impl Manifest {
@@ -203,42 +227,59 @@ impl Manifest {
         Ok(runs.into_iter().collect())
     }
 
+    /// The run that is asked for, or the newest of `pool`.
+    ///
+    /// # Errors
+    /// Where `pool` holds none, or cannot be read.
+    pub(crate) fn choose(pool: &Path, run: Option<&str>) -> Result<String, CliError> {
+        let newest = if run.is_none() { Self::runs_in(pool)?.pop() } else { None };
+        run.map(str::to_owned).or(newest).ok_or_else(|| {
+            CliError::failed(format!(
+                "there is no manifest in `{}`",
+                pool.join(DIRECTORY).display()
+            ))
+            .hint("is this the directory that holds the images? `georep backup` puts one there")
+        })
+    }
+
     /// Reads the manifest of `run` from `pool`, or that of the newest run.
     ///
     /// # Errors
     /// Where there is none, it cannot be read, is of a newer version, is another run's, or names
     /// a file outside the pool.
     pub(crate) fn load(pool: &Path, run: Option<&str>) -> Result<Self, CliError> {
-        let newest = if run.is_none() { Self::runs_in(pool)?.pop() } else { None };
-        let run = run.or(newest.as_deref()).ok_or_else(|| {
-            CliError::failed(format!(
-                "there is no manifest in `{}`",
-                pool.join(DIRECTORY).display()
-            ))
-            .hint("is this the directory that holds the images? `georep backup` puts one there")
-        })?;
+        let run = &Self::choose(pool, run)?;
         let path = Self::path_in(pool, run);
         let text = fs::read(&path).map_err(|e| CliError::io("read the manifest", &path, e))?;
-        Self::parse(&text, run).map_err(|reason| {
-            CliError::failed(format!("the manifest `{}` {reason}", path.display()))
-        })
+        Self::parse(&text, run).map_err(|distrust| distrust.of(&path))
+    }
+
+    /// The snapshot that is the copied state of an image; none where that is the image as it is.
+    pub(crate) fn snapshot_of(&self, image: &ImageRecord) -> Option<&str> {
+        image.snapshots.iter().any(|held| held.name == self.run).then_some(self.run.as_str())
     }
 
     /// Reads a manifest that should be of `run`. It may have been damaged on its way: what it says
     /// is believed only so far as it leads to no file outside the pool.
-    fn parse(text: &[u8], run: &str) -> Result<Self, String> {
-        let broken = |error| format!("is broken: {error}");
+    fn parse(text: &[u8], run: &str) -> Result<Self, Distrust> {
+        let broken = |error| Distrust::Damaged(format!("is broken: {error}"));
         let Version { version } = serde_json::from_slice(text).map_err(broken)?;
         if version != VERSION {
-            return Err(format!("is of version {version}, and not of {VERSION}"));
+            return Err(Distrust::Version(version));
         }
         let manifest: Self = serde_json::from_slice(text).map_err(broken)?;
         if manifest.run != run {
-            return Err(format!("is that of run `{}`", manifest.run));
+            return Err(Distrust::Damaged(format!("is that of run `{}`", manifest.run)));
+        }
+        if let Some(image) = manifest.images.iter().find(|image| !image.is_sane()) {
+            let reason = format!("says of `{}` what cannot be", image.path.display());
+            return Err(Distrust::Damaged(reason));
         }
         let outside = manifest.files().into_iter().find(|file| !is_inside(file));
         match outside.map(|file| file.display().to_string()) {
-            Some(file) => Err(format!("names a file outside the pool: `{file}`")),
+            Some(file) => {
+                Err(Distrust::Damaged(format!("names a file outside the pool: `{file}`")))
+            }
             None => Ok(manifest),
         }
     }
@@ -248,6 +289,28 @@ impl Manifest {
         let images = self.images.iter().map(|image| &image.path);
         let disks = self.domains.iter().flat_map(|domain| &domain.disks).map(|disk| &disk.image);
         images.chain(disks).chain([&self.pool]).map(PathBuf::as_path).collect()
+    }
+}
+
+/// Why a manifest is not believed.
+#[derive(Debug, PartialEq, Eq)]
+enum Distrust {
+    /// It is of another version: nothing is known of it.
+    Version(u32),
+    /// It cannot be what the run wrote.
+    Damaged(String),
+}
+
+impl Distrust {
+    /// The same as an error about the manifest at `path`: what is damaged is a wrong copy.
+    fn of(self, path: &Path) -> CliError {
+        let (exit, reason) = match self {
+            Self::Version(version) => {
+                (Exit::Failed, format!("is of version {version}, and not of {VERSION}"))
+            }
+            Self::Damaged(reason) => (Exit::Mismatch, reason),
+        };
+        CliError::new(exit, format!("the manifest `{}` {reason}", path.display()))
     }
 }
 
@@ -286,6 +349,7 @@ mod tests {
                 snapshots: Vec::new(),
                 allocated: 1,
                 samples: Vec::new(),
+                digests: None,
             }],
         }
     }
@@ -325,14 +389,19 @@ mod tests {
     fn what_is_no_manifest_of_the_run_is_refused() {
         let parse =
             |manifest: &Manifest, run| Manifest::parse(&serde_json::to_vec(manifest).unwrap(), run);
+        let damaged = |result: Result<Manifest, Distrust>| match result.unwrap_err() {
+            Distrust::Damaged(reason) => reason,
+            other @ Distrust::Version(_) => panic!("{other:?}"),
+        };
         assert!(parse(&manifest(OLD, "a/b.img"), OLD).is_ok());
-        assert!(parse(&manifest(OLD, "a.img"), NEW).unwrap_err().contains(OLD));
+        assert!(damaged(parse(&manifest(OLD, "a.img"), NEW)).contains(OLD));
         for outside in ["/etc/passwd", "../a.img", "a/../../b"] {
-            let error = parse(&manifest(OLD, outside), OLD).unwrap_err();
+            let error = damaged(parse(&manifest(OLD, outside), OLD));
             assert!(error.contains(outside), "{error}");
         }
         let newer = Manifest { version: VERSION + 1, ..manifest(OLD, "a.img") };
-        assert!(parse(&newer, OLD).unwrap_err().contains("version"));
-        assert!(Manifest::parse(b"{\"version\": 1", OLD).is_err());
+        assert_eq!(parse(&newer, OLD).unwrap_err(), Distrust::Version(VERSION + 1));
+        damaged(Manifest::parse(b"{\"version\": 1", OLD));
+        damaged(Manifest::parse(b"", OLD));
     }
 }

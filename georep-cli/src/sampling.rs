@@ -25,8 +25,8 @@ pub(crate) struct Piece {
 /// Takes a uniform random choice from a stream of extents of unknown length, in bounded memory.
 #[derive(Debug)]
 pub(crate) struct Sampler {
-    always: Vec<Piece>,
-    chosen: Vec<Piece>,
+    always: Vec<(Piece, ExtentKind)>,
+    chosen: Vec<(Piece, ExtentKind)>,
     seen: usize,
     allocated: u64,
     random: fastrand::Rng,
@@ -43,14 +43,14 @@ impl Sampler {
         self.allocated = self.allocated.saturating_add(extent.length);
         for piece in pieces(extent) {
             match extent.kind {
-                ExtentKind::Header | ExtentKind::L1 => self.always.push(piece),
-                _ => self.draw(piece),
+                ExtentKind::Header | ExtentKind::L1 => self.always.push((piece, extent.kind)),
+                kind => self.draw((piece, kind)),
             }
         }
     }
 
     /// Reservoir sampling: after n pieces each of them is in the choice with probability k / n.
-    fn draw(&mut self, piece: Piece) {
+    fn draw(&mut self, piece: (Piece, ExtentKind)) {
         self.seen += 1;
         if self.chosen.len() < RANDOM_PIECES {
             self.chosen.push(piece);
@@ -67,12 +67,12 @@ impl Sampler {
         self.allocated
     }
 
-    /// The choice, in file order.
-    pub(crate) fn into_pieces(self) -> Vec<Piece> {
+    /// The choice, in file order, and of what each is a piece.
+    pub(crate) fn into_pieces(self) -> Vec<(Piece, ExtentKind)> {
         let mut pieces = self.always;
         pieces.extend(self.chosen);
-        pieces.sort_unstable();
-        pieces.dedup();
+        pieces.sort_unstable_by_key(|&(piece, _)| piece);
+        pieces.dedup_by_key(|&mut (piece, _)| piece);
         pieces
     }
 }
@@ -110,7 +110,7 @@ mod tests {
         sampler.see(&extent(PIECE, PIECE, ExtentKind::L1));
         let pieces = sampler.into_pieces();
         assert_eq!(pieces.len(), RANDOM_PIECES + 2);
-        assert_eq!((pieces[0].offset, pieces[1].offset), (0, PIECE));
+        assert_eq!((pieces[0].0.offset, pieces[1].0.offset), (0, PIECE));
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
             for i in 0..pieces {
                 sampler.see(&extent(i * PIECE, PIECE, ExtentKind::Data));
             }
-            for piece in sampler.into_pieces() {
+            for (piece, _) in sampler.into_pieces() {
                 hits[usize::try_from(piece.offset / PIECE).unwrap()] += 1;
             }
         }
@@ -134,6 +134,6 @@ mod tests {
         let mut sampler = Sampler::new(fastrand::Rng::with_seed(1));
         sampler.see(&extent(0, 5 * PIECE, ExtentKind::Data));
         assert_eq!(sampler.allocated(), 5 * PIECE);
-        assert_eq!(sampler.into_pieces().iter().map(|p| p.length).sum::<u64>(), 5 * PIECE);
+        assert_eq!(sampler.into_pieces().iter().map(|(p, _)| p.length).sum::<u64>(), 5 * PIECE);
     }
 }

@@ -1,7 +1,7 @@
 //! Progress for people, on stderr: one line a step, with the time since the run began.
 
 use std::fmt::Display;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 
@@ -24,9 +24,14 @@ impl Say {
         Self { started: Instant::now() }
     }
 
+    /// How long ago the run began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     /// One step done: `phase` is a word, `text` a line.
     pub(crate) fn step(&self, phase: &str, text: impl Display) {
-        let seconds = self.started.elapsed().as_secs_f64();
+        let seconds = self.elapsed().as_secs_f64();
         anstream::eprintln!("{DIM}{seconds:8.1} s  {phase:<10}{DIM:#}  {text}");
     }
 

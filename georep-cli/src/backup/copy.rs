@@ -6,16 +6,15 @@ use super::Run;
 use super::checkpoint;
 use super::plan::PlannedDomain;
 use crate::args::Level;
-use crate::compare::{self, Difference, Mismatch};
+use crate::compare::{Comparison, Difference, Mismatch};
 use crate::error::CliError;
 use crate::journal::{OpenJournal, Phase};
 use crate::manifest::{self, DiskRecord, DomainRecord, ImageRecord, Manifest};
 use crate::pool::Location;
-use crate::record::{RunImage, record};
+use crate::record::{RunImage, digests, record};
 use crate::say::bytes;
 use gluster_georep::ClientMount;
 use jiff::Timestamp;
-use qcow2_snap::plan::Format;
 
 /// What has been copied and compared.
 #[derive(Debug)]
@@ -61,7 +60,7 @@ pub(super) fn copy(
         mismatches: Vec::new(),
     };
     if run.args.verify > Level::None {
-        compare(run, &manifest, images, &mut copy)?;
+        compare(run, &manifest, &mut copy)?;
     }
     let phase = if copy.is_proven() { Phase::Proven } else { Phase::PuttingBack };
     journal.phase(phase)?;
@@ -73,7 +72,7 @@ fn write_manifest(
     planned: &[PlannedDomain],
     images: &[RunImage],
 ) -> Result<Manifest, CliError> {
-    let images = images.iter().map(record).collect::<Result<Vec<_>, _>>()?;
+    let images = images.iter().map(|image| record_image(run, image)).collect::<Result<_, _>>()?;
     let manifest = Manifest {
         version: manifest::VERSION,
         run: run.name.to_string(),
@@ -94,6 +93,16 @@ fn write_manifest(
     Ok(manifest)
 }
 
+/// Every byte is read here and not a second time when the copy is compared: what the other site can
+/// be held against with this one gone, this one can, too.
+fn record_image(run: &Run<'_>, image: &RunImage) -> Result<ImageRecord, CliError> {
+    let mut record = record(image)?;
+    if run.args.verify >= Level::Full {
+        record.digests = Some(digests(image, &record, &run.say, &run.stop)?);
+    }
+    Ok(record)
+}
+
 fn domain_record(run: &Run<'_>, planned: &PlannedDomain) -> DomainRecord {
     let disk = |(target, image): (&str, &Path)| DiskRecord {
         target: target.to_owned(),
@@ -112,43 +121,32 @@ fn domain_record(run: &Run<'_>, planned: &PlannedDomain) -> DomainRecord {
 }
 
 /// Mounts the secondary, read-only, and holds every image against its record.
-fn compare(
-    run: &Run<'_>,
-    manifest: &Manifest,
-    images: &[RunImage],
-    copy: &mut Copy,
-) -> Result<(), CliError> {
+fn compare(run: &Run<'_>, manifest: &Manifest, copy: &mut Copy) -> Result<(), CliError> {
     let secondary = &run.session.secondary;
     let mount = ClientMount::read_only(&run.mounts, &secondary.host, &secondary.volume)?;
     let pool = mount.path().join(run.pool.in_volume());
 
+    let comparison = Comparison {
+        level: run.args.verify,
+        qemu_img: Some(&run.qemu_img),
+        say: &run.say,
+        phase: "compare",
+        stop: &run.stop,
+    };
     copy.mismatches.extend(compare_manifest(run, &pool));
-    let mut compared = 0;
-    for (image, record) in images.iter().zip(&manifest.images) {
-        let there = pool.join(&image.in_pool);
-        let mut found = compare::with_record(record, image.snapshot.is_some(), &there);
-        compared += record.samples.iter().map(|sample| sample.length).sum::<u64>();
-        let can_be_checked = image.format == Format::Qcow2 && image.snapshot.is_none();
-        if run.args.verify >= Level::Check && can_be_checked {
-            found.extend(check(run, &there));
-        }
-        if run.args.verify >= Level::Full && found.is_empty() {
-            found.extend(compare::every_byte(image, &there)?);
-            compared += record.allocated;
-        }
-        copy.mismatches.extend(mismatches(record, found));
-    }
+    let compared = comparison.images(manifest, &pool)?;
     mount.unmount()?;
-    copy.compared = Some(compared);
+    copy.mismatches.extend(compared.mismatches);
+    copy.compared = Some(compared.bytes);
     run.say.step(
         "compare",
-        format_args!("{} images, {} read on the secondary", images.len(), bytes(compared)),
+        format_args!(
+            "{} images, {} read on the secondary",
+            manifest.images.len(),
+            bytes(compared.bytes)
+        ),
     );
     Ok(())
-}
-
-fn mismatches(record: &ImageRecord, found: Vec<Difference>) -> impl Iterator<Item = Mismatch> {
-    found.into_iter().map(|difference| Mismatch { file: record.path.clone(), difference })
 }
 
 /// The manifest is the one file of which every byte is known to be new: where a session copies
@@ -167,13 +165,4 @@ fn compare_manifest(run: &Run<'_>, pool_there: &Path) -> Option<Mismatch> {
         (Err(error), _) | (_, Err(error)) => Difference::Missing { reason: error.to_string() },
     };
     Some(Mismatch { file, difference })
-}
-
-/// What `qemu-img check` finds wrong with the image at `path`.
-fn check(run: &Run<'_>, path: &Path) -> Option<Difference> {
-    match run.qemu_img.check(path, "qcow2") {
-        Ok(report) if report.is_sound() => None,
-        Ok(report) => Some(Difference::Check { reason: report.to_string() }),
-        Err(error) => Some(Difference::Check { reason: error.to_string() }),
-    }
 }

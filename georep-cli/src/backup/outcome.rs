@@ -5,14 +5,11 @@ use serde::Serialize;
 use super::Run;
 use super::copy::Copy;
 use super::pause::LongestPause;
-use crate::compare::Mismatch;
+use crate::compare::{self, Mismatch};
 use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::journal::OpenJournal;
 use crate::say::bytes;
-
-/// How many mismatches are shown one by one.
-const SHOWN_MISMATCHES: usize = 20;
 
 /// How a backup ended.
 #[derive(Debug)]
@@ -70,12 +67,7 @@ impl Outcome {
             run.say.warn("left", left);
         }
         let copy = self.copied.map_err(|error| error.with_exit(exit))?;
-        for mismatch in copy.mismatches.iter().take(SHOWN_MISMATCHES) {
-            run.say.warn("differs", mismatch);
-        }
-        if let Some(more) = copy.mismatches.len().checked_sub(SHOWN_MISMATCHES).filter(|&n| n > 0) {
-            run.say.warn("differs", format_args!("and {more} more"));
-        }
+        compare::tell(&run.say, &copy.mismatches);
         match exit {
             Exit::LeftBehind => Err(CliError::new(exit, "not everything could be put back")
                 .hint("`georep recover` tries again; delete nothing by hand")),
@@ -109,15 +101,13 @@ impl Outcome {
 }
 
 fn differs(run: &Run<'_>, copy: &Copy) -> CliError {
-    let mut files: Vec<_> = copy.mismatches.iter().map(|m| m.file.display().to_string()).collect();
-    files.dedup();
     CliError::new(
         Exit::Mismatch,
         format!(
             "every worker says that the checkpoint is reached, but on `{}` these files are not as \
              recorded: {}",
             run.session.secondary,
-            files.join(", ")
+            compare::files(&copy.mismatches)
         ),
     )
     .hint(

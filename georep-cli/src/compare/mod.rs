@@ -1,104 +1,171 @@
-//! Compares what the secondary holds with what the primary recorded.
+//! Holds a copy against its manifest, wherever it is: a manifest against a directory.
 
-use std::fmt;
+mod difference;
+
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use qcow2_snap::image::Image;
 use qcow2_snap::plan::Format;
-use serde::Serialize;
+use qcow2_snap::qemu_img::QemuImg;
+use rustix::io::Errno;
+use tool_command::Stop;
 
+use self::difference::Ranges;
+pub(crate) use self::difference::{Difference, Mismatch, files, tell};
+use crate::args::Level;
+use crate::digests::{Digests, Ended, Reading};
 use crate::error::CliError;
 use crate::image_file::ImageFile;
-use crate::manifest::{ImageRecord, SnapshotRecord};
-use crate::record::{RunImage, State, unsound};
-use crate::sampling::{Piece, pieces};
+use crate::manifest::{ImageRecord, Manifest, SnapshotRecord};
+use crate::progress::Progress;
+use crate::record::State;
+use crate::sampling::Piece;
+use crate::say::Say;
 
-/// How many differing byte ranges of one image are named; the rest are counted.
-const NAMED_RANGES: usize = 8;
+/// Tables that lead to more than twice of what was recorded, and this, are not followed on.
+const MORE_THAN_RECORDED: u64 = 64 << 20;
 
-/// One thing that is wrong with one file of the copy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) struct Mismatch {
-    /// The file, relative to the pool.
-    pub file: PathBuf,
-    /// What is wrong.
-    pub difference: Difference,
+const DIFFERS: &str = "differ";
+
+/// How copies are held against a manifest.
+#[derive(Debug)]
+pub(crate) struct Comparison<'a> {
+    /// How thoroughly.
+    pub level: Level,
+    /// Checks images, from [`Level::Check`] on.
+    pub qemu_img: Option<&'a QemuImg>,
+    /// Hears of progress, as that of this phase.
+    pub say: &'a Say,
+    /// One word.
+    pub phase: &'static str,
+    /// When to end early.
+    pub stop: &'a Stop,
 }
 
-/// How a file of the copy differs from its record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
-pub(crate) enum Difference {
-    /// The file is not there, or cannot be opened.
-    Missing { reason: String },
-    /// The file has another size.
-    Size { recorded: u64, found: u64 },
-    /// The file is no sound qcow2 image.
-    Unsound { reason: String },
-    /// A field of the header has another value.
-    Header { field: &'static str, recorded: String, found: String },
-    /// A snapshot is missing or differs from the recorded one.
-    Snapshot { name: String, reason: String },
-    /// A byte range differs or cannot be read.
-    Bytes { offset: u64, length: u64, reason: String },
-    /// More byte ranges differ than are named.
-    MoreBytes { ranges: usize },
-    /// `qemu-img check` finds fault with it.
-    Check { reason: String },
+/// What came of it.
+#[derive(Debug, Default)]
+pub(crate) struct Compared {
+    /// Bytes of images that were read and compared.
+    pub bytes: u64,
+    /// All that is wrong, in the order of the manifest.
+    pub mismatches: Vec<Mismatch>,
 }
 
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.file.display(), self.difference)
-    }
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing { reason } => write!(f, "cannot be opened: {reason}"),
-            Self::Size { recorded, found } => {
-                write!(f, "{found} bytes instead of {recorded}")
-            }
-            Self::Unsound { reason } => write!(f, "no sound qcow2 image: {reason}"),
-            Self::Header { field, recorded, found } => {
-                write!(f, "{field} is {found} instead of {recorded}")
-            }
-            Self::Snapshot { name, reason } => write!(f, "snapshot `{name}` {reason}"),
-            Self::Bytes { offset, length, reason } => {
-                write!(f, "{length} bytes at offset {offset} {reason}")
-            }
-            Self::MoreBytes { ranges } => write!(f, "{ranges} more byte ranges differ"),
-            Self::Check { reason } => write!(f, "qemu-img check: {reason}"),
+impl Comparison<'_> {
+    /// Holds every image of `manifest` against the file of its name in `pool`.
+    ///
+    /// # Errors
+    /// Where a copy cannot be told right from wrong, because it cannot be reached or somebody asks
+    /// for the end.
+    pub(crate) fn images(&self, manifest: &Manifest, pool: &Path) -> Result<Compared, CliError> {
+        let mut compared = Compared::default();
+        for record in &manifest.images {
+            let found =
+                self.image(manifest, record, &pool.join(&record.path), &mut compared.bytes)?;
+            let file = &record.path;
+            let found = found.into_iter();
+            compared
+                .mismatches
+                .extend(found.map(|difference| Mismatch { file: file.clone(), difference }));
         }
+        Ok(compared)
     }
-}
 
-/// Compares the file at `copy` with `record`, reading the recorded samples.
-pub(crate) fn with_record(record: &ImageRecord, grows: bool, copy: &Path) -> Vec<Difference> {
-    let file = match ImageFile::open(copy) {
-        Ok(file) => file,
-        Err(error) => return vec![Difference::Missing { reason: error.to_string() }],
-    };
-    let mut found = Vec::new();
-    match file.size() {
-        Ok(size) if size == record.size || (grows && size > record.size) => {}
-        Ok(size) => found.push(Difference::Size { recorded: record.size, found: size }),
-        Err(error) => found.push(Difference::Missing { reason: error.to_string() }),
-    }
-    if record.format == Format::Qcow2.to_string() {
-        match Image::read(file.file()) {
-            Ok(image) => {
-                found.extend(header(record, &image));
-                found.extend(snapshots(record, &image));
-            }
+    fn image(
+        &self,
+        manifest: &Manifest,
+        record: &ImageRecord,
+        path: &Path,
+        read: &mut u64,
+    ) -> Result<Vec<Difference>, CliError> {
+        if self.stop.is_due() {
+            return Err(interrupted());
+        }
+        let snapshot = manifest.snapshot_of(record);
+        let file = match ImageFile::open(path) {
+            Ok(file) => file,
+            Err(error) => return Ok(vec![missing(path, error)?]),
+        };
+        let state = State::read(&file, record.format(), snapshot);
+        let mut found: Vec<_> = size(record, snapshot.is_some(), &file).into_iter().collect();
+        match &state {
+            Ok(state) => found.extend(state.qcow2().into_iter().flat_map(|image| {
+                header(record, image).into_iter().chain(snapshots(record, snapshot, image))
+            })),
             Err(error) => found.push(Difference::Unsound { reason: error.to_string() }),
         }
+        let Ok(state) = state else { return Ok(found) };
+        let digests = record.digests.as_ref().filter(|_| self.level >= Level::Full);
+        if found.is_empty()
+            && let Some(digests) = digests
+        {
+            found.extend(self.every_byte(record, digests, &state, &file, path, read)?);
+        } else {
+            found.extend(samples(record, &state, &file, path, read)?);
+        }
+        if self.level >= Level::Check && record.format() == Format::Qcow2 && snapshot.is_none() {
+            found.extend(self.qemu_img.and_then(|qemu_img| check(qemu_img, path)));
+        }
+        Ok(found)
     }
-    found.extend(samples(record, &file));
-    found
+
+    fn every_byte(
+        &self,
+        record: &ImageRecord,
+        digests: &Digests,
+        state: &State,
+        file: &ImageFile,
+        path: &Path,
+        read: &mut u64,
+    ) -> Result<Vec<Difference>, CliError> {
+        let (size, span) = (record.size, digests.span);
+        let allocated = record.allocated.saturating_mul(2).saturating_add(MORE_THAN_RECORDED);
+        let reading = Reading { file, state, size, span, allocated, stop: self.stop };
+        let mut recorded = digests.of_spans();
+        let (mut ranges, mut unreachable) = (Ranges::default(), None);
+        let mut progress = Progress::new(self.say, self.phase, &record.path, record.allocated);
+        let see = |number: u64, digest: io::Result<String>| {
+            let offset = number.saturating_mul(span);
+            let piece = Piece { offset, length: span.min(size.saturating_sub(offset)) };
+            match (digest, recorded.next()) {
+                (Ok(digest), Some(recorded)) if digest == recorded => {}
+                (Ok(_), _) => ranges.add(piece, DIFFERS.to_owned()),
+                (Err(error), _) if is_unreachable(&error) => unreachable = Some(error),
+                (Err(error), _) => ranges.add(piece, unreadable(&error)),
+            }
+        };
+        let result = reading.each_span(|bytes| progress.add(bytes), see);
+        *read += progress.done();
+        if let Some(error) = unreachable {
+            return Err(CliError::io("read the copy", path, error));
+        }
+        let mut found = ranges.into_differences();
+        match result {
+            Ok(()) => {}
+            Err(Ended::Stopped) => return Err(interrupted()),
+            Err(Ended::Unsound(error)) => {
+                found.push(Difference::Unsound { reason: error.to_string() });
+            }
+            Err(Ended::TooMuch) => {
+                let reason = "its tables lead to much more than was recorded".to_owned();
+                found.push(Difference::Unsound { reason });
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn interrupted() -> CliError {
+    CliError::failed("interrupted before everything was compared")
+}
+
+fn size(record: &ImageRecord, grows: bool, file: &ImageFile) -> Option<Difference> {
+    match file.size() {
+        Ok(size) if size == record.size || (grows && size > record.size) => None,
+        Ok(size) => Some(Difference::Size { recorded: record.size, found: size }),
+        Err(error) => Some(Difference::Missing { reason: error.to_string() }),
+    }
 }
 
 fn header(record: &ImageRecord, image: &Image) -> Vec<Difference> {
@@ -125,9 +192,13 @@ fn header(record: &ImageRecord, image: &Image) -> Vec<Difference> {
         .collect()
 }
 
-fn snapshots(record: &ImageRecord, image: &Image) -> Vec<Difference> {
+/// Where one snapshot is the copy, others may come and go with later runs.
+fn snapshots(record: &ImageRecord, copied: Option<&str>, image: &Image) -> Vec<Difference> {
     let held: Vec<SnapshotRecord> = image.snapshots.iter().map(Into::into).collect();
-    let missing = record.snapshots.iter().filter(|recorded| !held.contains(recorded));
+    let must_be_there =
+        |recorded: &&SnapshotRecord| copied.is_none_or(|name| recorded.name == name);
+    let recorded = record.snapshots.iter().filter(must_be_there);
+    let missing = recorded.filter(|recorded| !held.contains(recorded));
     missing
         .map(|recorded| {
             let reason = match held.iter().find(|snapshot| snapshot.name == recorded.name) {
@@ -139,94 +210,64 @@ fn snapshots(record: &ImageRecord, image: &Image) -> Vec<Difference> {
         .collect()
 }
 
-fn samples(record: &ImageRecord, file: &ImageFile) -> Vec<Difference> {
+fn samples(
+    record: &ImageRecord,
+    state: &State,
+    file: &ImageFile,
+    path: &Path,
+    read: &mut u64,
+) -> Result<Vec<Difference>, CliError> {
     let mut buffer = Vec::new();
     let mut ranges = Ranges::default();
     for sample in &record.samples {
         let piece = Piece { offset: sample.offset, length: sample.length };
-        match file.digest(piece, &mut buffer) {
+        *read += piece.length;
+        match state.digest(file, sample, &mut buffer) {
             Ok(digest) if digest == sample.sha256 => {}
             Ok(_) => ranges.add(piece, DIFFERS.to_owned()),
+            Err(error) if is_unreachable(&error) => {
+                return Err(CliError::io("read the copy", path, error));
+            }
             Err(error) => ranges.add(piece, unreadable(&error)),
         }
     }
-    ranges.into_differences()
+    Ok(ranges.into_differences())
 }
 
-/// Compares every byte that the copied state of `image` is made of with the file at `copy`.
-///
-/// # Errors
-/// Where the primary's own image cannot be read.
-pub(crate) fn every_byte(image: &RunImage, copy: &Path) -> Result<Vec<Difference>, CliError> {
-    let open = |path| ImageFile::open(path).map_err(|e| CliError::io("read the image", path, e));
-    let ours = open(&image.path)?;
-    let theirs = match ImageFile::open(copy) {
-        Ok(file) => file,
-        Err(error) => return Ok(vec![Difference::Missing { reason: error.to_string() }]),
-    };
-    let bad = |error| unsound(&image.path, &error);
-    let state = State::read(image, &ours).map_err(bad)?;
-    let (mut here, mut there) = (Vec::new(), Vec::new());
-    let mut ranges = Ranges::default();
-    let mut failed = None;
-    state
-        .each_extent(image, &ours, |extent| {
-            for piece in pieces(&extent) {
-                if failed.is_some() {
-                    return;
-                }
-                match (ours.read(piece, &mut here), theirs.read(piece, &mut there)) {
-                    (Err(error), _) => failed = Some(error),
-                    (Ok(()), Ok(())) if here == there => {}
-                    (Ok(()), Ok(())) => ranges.add(piece, DIFFERS.to_owned()),
-                    (Ok(()), Err(error)) => ranges.add(piece, unreadable(&error)),
-                }
-            }
-        })
-        .map_err(bad)?;
-    match failed {
-        Some(error) => Err(CliError::io("read the image", ours.path(), error)),
-        None => Ok(ranges.into_differences()),
+/// What `qemu-img check` finds wrong with the image at `path`.
+fn check(qemu_img: &QemuImg, path: &Path) -> Option<Difference> {
+    match qemu_img.check(path, "qcow2") {
+        Ok(report) if report.is_sound() => None,
+        Ok(report) => Some(Difference::Check { reason: report.to_string() }),
+        Err(error) => Some(Difference::Check { reason: error.to_string() }),
     }
 }
 
-const DIFFERS: &str = "differ";
+/// Without the file there is no copy; where it cannot be reached, nothing is known of it.
+fn missing(path: &Path, error: io::Error) -> Result<Difference, CliError> {
+    if is_unreachable(&error) {
+        return Err(CliError::io("read the copy", path, error));
+    }
+    Ok(Difference::Missing { reason: error.to_string() })
+}
+
+/// Whether an error says nothing of the copy: the mount is gone, or what is there is not for this
+/// user.
+fn is_unreachable(error: &io::Error) -> bool {
+    const UNREACHABLE: [Errno; 6] = [
+        Errno::ACCESS,
+        Errno::HOSTUNREACH,
+        Errno::MFILE,
+        Errno::NOTCONN,
+        Errno::PERM,
+        Errno::TIMEDOUT,
+    ];
+    UNREACHABLE.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
 
 fn unreadable(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => "lie past the end of the file".to_owned(),
         _ => format!("cannot be read: {error}"),
-    }
-}
-
-/// Collects differing byte ranges: neighbours become one, and only the first few are named.
-#[derive(Debug, Default)]
-struct Ranges {
-    ranges: Vec<(Piece, String)>,
-    more: usize,
-}
-
-impl Ranges {
-    fn add(&mut self, piece: Piece, reason: String) {
-        if let Some((last, why)) = self.ranges.last_mut()
-            && last.offset + last.length == piece.offset
-            && *why == reason
-        {
-            last.length += piece.length;
-        } else if self.ranges.len() < NAMED_RANGES {
-            self.ranges.push((piece, reason));
-        } else {
-            self.more += 1;
-        }
-    }
-
-    fn into_differences(self) -> Vec<Difference> {
-        let named = self.ranges.into_iter().map(|(piece, reason)| Difference::Bytes {
-            offset: piece.offset,
-            length: piece.length,
-            reason,
-        });
-        let more = (self.more > 0).then_some(Difference::MoreBytes { ranges: self.more });
-        named.chain(more).collect()
     }
 }

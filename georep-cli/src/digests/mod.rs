@@ -1,0 +1,173 @@
+//! Digests of every byte of an image's state.
+//!
+//! The file is cut into spans of equal size. The digest of a span is that of the ranges of the
+//! state in it, from the first byte on: of each where it begins, its length, and its bytes. So it
+//! binds the tables, what they lead to, and where that lies; and a byte that is wrong is known to
+//! within one span, whatever else is wrong.
+//!
+//! Bytes of the file that are no part of the state are not read: GlusterFS's changelog knows
+//! nothing of a hole that is punched, so they may differ in a perfect copy.
+
+mod ranges;
+mod reader;
+
+use std::io;
+
+use qcow2_snap::image::ImageError;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tool_command::Stop;
+
+use self::reader::Chunk;
+use crate::image_file::{ImageFile, hex};
+use crate::record::State;
+
+/// No span is smaller.
+const MIN_SPAN: u64 = 1 << 20;
+
+/// How many spans a file is cut into at most: their digests take 512 KiB of the manifest.
+const MAX_SPANS: u64 = 8192;
+
+/// Bytes of a digest in hexadecimal.
+const HEX: usize = 64;
+
+/// The digests of an image's state, as a manifest holds them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Digests {
+    /// Bytes of the file that each of them is about.
+    pub span: u64,
+    /// SHA-256 of each span in hexadecimal, one after the other.
+    pub sha256: String,
+}
+
+/// Why not every span could be read.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// The tables are not sound, or lead to more than they may.
+    Unsound(ImageError),
+    /// The tables lead to more than there was.
+    TooMuch,
+    /// Somebody asked for the end.
+    Stopped,
+}
+
+/// What is read.
+#[derive(Debug)]
+pub(crate) struct Reading<'a> {
+    /// The image.
+    pub file: &'a ImageFile,
+    /// Which bytes of it.
+    pub state: &'a State,
+    /// Its size when it was recorded.
+    pub size: u64,
+    /// Bytes a span.
+    pub span: u64,
+    /// To how many bytes the tables may lead.
+    pub allocated: u64,
+    /// When to end early.
+    pub stop: &'a Stop,
+}
+
+/// How large the spans of a file of `size` bytes are: what [`MAX_SPANS`] leaves, in powers of two.
+pub(crate) fn span_of(size: u64) -> u64 {
+    size.div_ceil(MAX_SPANS).checked_next_power_of_two().unwrap_or(1 << 63).max(MIN_SPAN)
+}
+
+impl Digests {
+    /// Takes the digests of `reading`; `read` hears of every read.
+    ///
+    /// # Errors
+    /// The first thing that cannot be read.
+    pub(crate) fn take(
+        reading: &Reading<'_>,
+        read: impl FnMut(u64),
+    ) -> Result<Result<Self, io::Error>, Ended> {
+        let mut digests = Self { span: reading.span, sha256: String::new() };
+        let mut failed = None;
+        reading.each_span(read, |_, digest| match digest {
+            Ok(digest) => digests.sha256 += &digest,
+            Err(error) => failed = failed.take().or(Some(error)),
+        })?;
+        Ok(failed.map_or(Ok(digests), Err))
+    }
+
+    /// Whether these can be those of a file of `size` bytes.
+    pub(crate) fn are_of(&self, size: u64) -> bool {
+        let (spans, text) = (size.div_ceil(self.span.max(1)), self.sha256.len() as u64);
+        self.span >= MIN_SPAN && spans <= MAX_SPANS && text == spans * HEX as u64
+    }
+
+    /// The digest of each span, in order.
+    pub(crate) fn of_spans(&self) -> impl Iterator<Item = &str> {
+        let (digests, _) = self.sha256.as_bytes().as_chunks::<HEX>();
+        digests.iter().map(|digest| std::str::from_utf8(digest).unwrap_or_default())
+    }
+}
+
+impl Reading<'_> {
+    /// Calls `see` with the number and the digest of each span, in order, and `read` with the
+    /// bytes that were read, after every read. Reads and digests at the same time.
+    ///
+    /// A span that cannot be read does not end it.
+    ///
+    /// # Errors
+    /// Where the tables end it, or somebody.
+    pub(crate) fn each_span(
+        &self,
+        mut read: impl FnMut(u64),
+        mut see: impl FnMut(u64, io::Result<String>),
+    ) -> Result<(), Ended> {
+        let mut spans = Spans::default();
+        reader::each_chunk(self, |chunk| {
+            read(chunk.parts.iter().map(|part| part.length).sum());
+            spans.go_on_to(chunk.offset / self.span, &mut see);
+            spans.add(chunk);
+        })?;
+        spans.go_on_to(self.size.div_ceil(self.span), &mut see);
+        Ok(())
+    }
+}
+
+/// The digest of the span at hand.
+#[derive(Debug, Default)]
+struct Spans {
+    number: u64,
+    digest: Sha256,
+    failed: Option<io::Error>,
+}
+
+impl Spans {
+    fn go_on_to(&mut self, number: u64, see: &mut impl FnMut(u64, io::Result<String>)) {
+        while self.number < number {
+            let digest = hex(&self.digest.finalize_reset());
+            see(self.number, self.failed.take().map_or(Ok(digest), Err));
+            self.number += 1;
+        }
+    }
+
+    fn add(&mut self, chunk: &Chunk) {
+        let bytes = match &chunk.bytes {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.failed = self.failed.take().or_else(|| Some(same(error)));
+                return;
+            }
+        };
+        for part in &chunk.parts {
+            if let Some(length) = part.begins {
+                self.digest.update(part.offset.to_be_bytes());
+                self.digest.update(length.to_be_bytes());
+            }
+            self.digest.update(chunk.bytes_of(part, bytes));
+        }
+    }
+}
+
+/// The error once more.
+fn same(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
