@@ -30,6 +30,7 @@ mod state_dir;
 mod status;
 mod teller;
 mod tools;
+mod verify;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         Ok(Command::Backup(args)) => conclude(backup::run(&args)),
         Ok(Command::Inspect(args)) => conclude(inspect::run(&args)),
         Ok(Command::Recover(args)) => conclude(recover::run(&args)),
+        Ok(Command::Verify(args)) => conclude(verify::run(&args)),
         Ok(Command::Prune(args)) => conclude(prune::run(&args)),
         Err(usage) => not_understood(&usage),
     };

@@ -157,7 +157,10 @@ mod tests {
             "mount -o log-file=/tmp/MOUNT/client.log p:/v /tmp/MOUNT/volume"
         );
         assert_eq!(
-            usual("--name georep-20261123T064512Z --file /w/1/vm/a.georep-20261123T064512Z.x", world),
+            usual(
+                "--name georep-20261123T064512Z --file /w/1/vm/a.georep-20261123T064512Z.x",
+                world
+            ),
             "--name georep-RUN --file /vm/a.georep-RUN.x"
         );
         assert_eq!(usual("/tmp/.tmpAAAAAA georep-mine", world), "/tmp/FILE georep-mine");
@@ -165,7 +168,8 @@ mod tests {
 
     #[test]
     fn calls_that_change_something_are_told_from_those_that_ask() {
-        let changes = |line: &str| CallId { line: line.to_owned(), occurrence: 1 }.changes_something();
+        let changes =
+            |line: &str| CallId { line: line.to_owned(), occurrence: 1 }.changes_something();
         for line in [
             "virsh domfsfreeze --domain u",
             "virsh blockjob --domain u --path vda --pivot",

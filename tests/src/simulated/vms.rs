@@ -65,8 +65,7 @@ impl Images {
         let fill = ["-f", "qcow2", "-c", "write -q -P 238 512k 512k", TEMPLATE];
         images.run(QEMU_IO, &fill);
         for (_, _, file, on_template) in DISKS {
-            let behind: &[&str] =
-                if on_template { &["-b", TEMPLATE, "-F", "qcow2"] } else { &[] };
+            let behind: &[&str] = if on_template { &["-b", TEMPLATE, "-F", "qcow2"] } else { &[] };
             images.qemu_img(&[&create[..], behind, &[file, "1M"]].concat());
         }
         images.qemu_img(&["snapshot", "-c", FOREIGN, DISKS[0].2]);
@@ -109,7 +108,8 @@ impl World {
                     (target, [pool.join(file)].into_iter().chain(template).collect())
                 })
                 .collect();
-            let disks: Vec<_> = chains.iter().map(|(target, chain)| (*target, &chain[..])).collect();
+            let disks: Vec<_> =
+                chains.iter().map(|(target, chain)| (*target, &chain[..])).collect();
             Domain::new(name, uuid, &disks)
         };
         let mut domains: Vec<_> = DOMAINS.into_iter().map(domain).collect();

@@ -102,7 +102,8 @@ fn names(directory: &Path) -> Vec<String> {
 pub fn not_as_frozen(world: &World) -> Vec<String> {
     let differs = |&&(domain, target, file, _): &&(&str, &str, &str, bool)| {
         let frozen = fs::read(world.path().join(format!("frozen-{domain}-{target}")));
-        frozen.expect("it stood still") != fs::read(world.path().join("gv2/vm").join(file)).unwrap_or_default()
+        frozen.expect("it stood still")
+            != fs::read(world.path().join("gv2/vm").join(file)).unwrap_or_default()
     };
     DISKS.iter().filter(differs).map(|disk| format!("{} has not arrived", disk.2)).collect()
 }

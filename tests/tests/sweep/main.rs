@@ -35,8 +35,10 @@ const AT_ONCE: usize = 32;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let sweep = || sweep().map_err(Failed::from);
-    let trials =
-        vec![Trial::test("a_run_in_which_a_call_goes_wrong_leaves_nothing_and_loses_nothing", sweep)];
+    let trials = vec![Trial::test(
+        "a_run_in_which_a_call_goes_wrong_leaves_nothing_and_loses_nothing",
+        sweep,
+    )];
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -48,7 +50,8 @@ fn sweep() -> Result<(), String> {
     println!("sweep: {} of {} cases", chosen.len(), all.len());
 
     let played = play_all(&chosen, &images);
-    let failed: Vec<_> = played.iter().filter(|(_, played)| !played.complaints.is_empty()).collect();
+    let failed: Vec<_> =
+        played.iter().filter(|(_, played)| !played.complaints.is_empty()).collect();
     for (case, played) in &failed {
         println!("\nFAILED {case}");
         for complaint in &played.complaints {
@@ -73,7 +76,10 @@ fn all_cases(images: &Images) -> Result<Vec<Case>, String> {
     for method in Method::ALL {
         let (ids, played) = play::without_fault(method, images);
         if !played.complaints.is_empty() {
-            return Err(format!("{method}, without a fault: {:?}\n{}", played.complaints, played.told));
+            return Err(format!(
+                "{method}, without a fault: {:?}\n{}",
+                played.complaints, played.told
+            ));
         }
         println!("sweep: {} calls of a backup by the {method} method", ids.len());
         all.extend(case::cases(method, &ids));
@@ -141,7 +147,8 @@ fn tell_summary(played: &[(&Case, Played)]) {
         let ends: Vec<_> = ends.iter().map(|(end, count)| format!("{end}: {count}")).collect();
         println!("sweep: {kind}: {}", ends.join(", "));
     }
-    let calls: BTreeSet<_> = played.iter().map(|(case, _)| (case.method, &case.fault.call)).collect();
+    let calls: BTreeSet<_> =
+        played.iter().map(|(case, _)| (case.method, &case.fault.call)).collect();
     let missed = played.iter().filter(|(_, played)| !played.befell).count();
     println!("sweep: {} different calls; {missed} faults met no call", calls.len());
 }

@@ -82,7 +82,8 @@ fn failure(call: &Call) -> Answer {
         "findmnt" => (String::new(), 1),
         "qemu-img" => (format!("qemu-img: Could not open '{last}': Input/output error\n"), 1),
         _ => (
-            "error: internal error: unable to execute QEMU command: Input/output error\n".to_owned(),
+            "error: internal error: unable to execute QEMU command: Input/output error\n"
+                .to_owned(),
             1,
         ),
     };

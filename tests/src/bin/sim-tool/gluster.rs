@@ -21,7 +21,8 @@ pub fn answer(scenario: &Scenario, state: &mut State, args: &[String]) -> Option
         {
             session(scenario, state, rest, as_xml)
         }
-        ["volume", "geo-replication", "status"] | ["volume", "geo-replication", "gv1", "status"] => {
+        ["volume", "geo-replication", "status"]
+        | ["volume", "geo-replication", "gv1", "status"] => {
             session(scenario, state, &["status"], as_xml)
         }
         ["volume", "geo-replication", ..] => no_session(as_xml),

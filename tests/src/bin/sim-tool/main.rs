@@ -1,8 +1,8 @@
 //! One simulated program of [`georep_tests::simulated`]; which one, its name says.
 
 mod answer;
-mod files;
 mod fault;
+mod files;
 mod gluster;
 mod mount;
 mod qemu_img;
@@ -83,7 +83,8 @@ impl Call {
         let meets = |fault: &&Fault| {
             let calls = state.calls.iter().filter(|call| call.contains(&fault.call)).count();
             // This one is among them.
-            line.contains(&fault.call) && (fault.after + 1..=fault.after + fault.times).contains(&calls)
+            line.contains(&fault.call)
+                && (fault.after + 1..=fault.after + fault.times).contains(&calls)
         };
         scenario.faults.iter().find(meets).cloned()
     }
@@ -112,7 +113,8 @@ fn lock() -> File {
 }
 
 fn add_line(path: &Path, line: &str) {
-    let mut file = OpenOptions::new().create(true).append(true).open(path).expect("a writable world");
+    let mut file =
+        OpenOptions::new().create(true).append(true).open(path).expect("a writable world");
     writeln!(file, "{line}").expect("a writable world");
 }
 

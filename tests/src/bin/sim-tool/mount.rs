@@ -61,13 +61,13 @@ fn findmnt(state: &State, path: &Path) -> Answer {
     }
     let holds = |mounted: &&(PathBuf, String)| path.starts_with(&mounted.0);
     let mounts = state.mounted.iter().filter(holds);
-    let (target, source, fstype) =
-        match mounts.max_by_key(|mounted| mounted.0.components().count()) {
-            Some((target, volume)) => {
-                (target.display().to_string(), format!("localhost:/{volume}"), "fuse.glusterfs")
-            }
-            None => ("/".to_owned(), "/dev/vda".to_owned(), "ext4"),
-        };
+    let (target, source, fstype) = match mounts.max_by_key(|mounted| mounted.0.components().count())
+    {
+        Some((target, volume)) => {
+            (target.display().to_string(), format!("localhost:/{volume}"), "fuse.glusterfs")
+        }
+        None => ("/".to_owned(), "/dev/vda".to_owned(), "ext4"),
+    };
     stdout(format!(
         r#"{{"filesystems": [{{"target": "{target}", "source": "{source}",
            "fstype": "{fstype}", "fsroot": "/"}}]}}"#

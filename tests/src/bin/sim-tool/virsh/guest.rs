@@ -17,7 +17,12 @@ pub fn writes(domain: &mut Domain) {
         let (offset, byte) = record(disk.records);
         let image = disk.image().display();
         command.args(["-c", &format!("open -o driver=qcow2 {image}")]);
-        command.args(["-c", &format!("write -q -P {byte} {offset} {RECORD_LENGTH}"), "-c", "close"]);
+        command.args([
+            "-c",
+            &format!("write -q -P {byte} {offset} {RECORD_LENGTH}"),
+            "-c",
+            "close",
+        ]);
     }
     run(&mut command);
 }

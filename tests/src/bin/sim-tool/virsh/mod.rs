@@ -25,7 +25,8 @@ pub fn answer(state: &mut State, args: &[String]) -> Option<Answer> {
         _ => {}
     }
     let name = options.value("--domain")?;
-    let found = state.domains.iter_mut().find(|domain| [&domain.name, &domain.uuid].contains(&name));
+    let found =
+        state.domains.iter_mut().find(|domain| [&domain.name, &domain.uuid].contains(&name));
     let Some(domain) = found else {
         return Some(fails(&format!("error: failed to get domain '{name}'")));
     };
@@ -67,7 +68,9 @@ fn define(state: &mut State, options: &Options<'_>) -> Answer {
     let file = options.value("--file").or(options.positional()).expect("a file");
     let text = fs::read_to_string(file).expect("a readable definition");
     let Some(definition) = xml::parse(&text) else {
-        return fails("error: Failed to define domain\nerror: (domain_definition):1: Start tag expected, '<' not found");
+        return fails(
+            "error: Failed to define domain\nerror: (domain_definition):1: Start tag expected, '<' not found",
+        );
     };
     let found = state.domains.iter_mut().find(|domain| domain.uuid == definition.uuid);
     let Some(domain) = found else { return fails("error: Failed to define domain") };

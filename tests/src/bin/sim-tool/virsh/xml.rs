@@ -17,9 +17,7 @@ pub fn live(domain: &Domain) -> String {
 pub fn defined(domain: &Domain, with_secrets: bool) -> String {
     let disk = |disk: &Disk| {
         let (source, behind) = disk.defined.split_first().expect("a disk is on an image");
-        let chain = behind.iter().rfold(String::new(), |inner, image| {
-            backing(image, "", &inner)
-        });
+        let chain = behind.iter().rfold(String::new(), |inner, image| backing(image, "", &inner));
         element(&disk.target, source, "", &chain, "")
     };
     let disks: String = domain.disks.iter().map(disk).collect();
@@ -34,7 +32,13 @@ fn live_disk(disk: &Disk) -> String {
         .iter()
         .enumerate()
         .rfold(end, |inner, (i, image)| backing(image, &format!(" index='{}'", i + 2), &inner));
-    element(&disk.target, source, " index='1'", &chain, &disk.job.as_ref().map_or_else(String::new, mirror))
+    element(
+        &disk.target,
+        source,
+        " index='1'",
+        &chain,
+        &disk.job.as_ref().map_or_else(String::new, mirror),
+    )
 }
 
 fn backing(image: &Path, index: &str, inner: &str) -> String {
