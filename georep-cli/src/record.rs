@@ -138,6 +138,12 @@ impl State {
         })
     }
 
+    /// Takes a raw image for one of `size` bytes.
+    #[cfg(test)]
+    pub(crate) fn pretend_size(&mut self, size: u64) {
+        self.raw_size = size;
+    }
+
     fn of_run(image: &RunImage, file: &ImageFile) -> Result<Self, ImageError> {
         Self::read(file, image.format, image.snapshot.as_deref())
     }

@@ -171,3 +171,89 @@ fn same(error: &io::Error) -> io::Error {
         None => io::Error::new(error.kind(), error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use qcow2_snap::plan::Format;
+
+    use super::*;
+
+    const SIZE: u64 = 5 * MIN_SPAN / 2;
+
+    /// The digest of each span of a raw file of [`SIZE`] bytes, of which `held` are there.
+    fn spans(held: u64, stop: &Stop) -> Result<Vec<io::Result<String>>, Ended> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let bytes: Vec<u8> = (0..held).map(|at| at.to_le_bytes()[1]).collect();
+        std::fs::write(file.path(), bytes).unwrap();
+        let file = ImageFile::open(file.path()).unwrap();
+        let mut state = State::read(&file, Format::Raw, None).unwrap();
+        state.pretend_size(SIZE);
+        let reading = Reading {
+            file: &file,
+            state: &state,
+            size: SIZE,
+            span: span_of(SIZE),
+            allocated: SIZE,
+            stop,
+        };
+        let mut spans = Vec::new();
+        let mut read = 0;
+        reading.each_span(|bytes| read += bytes, |_, digest| spans.push(digest))?;
+        assert_eq!(read, SIZE);
+        Ok(spans)
+    }
+
+    #[test]
+    fn a_digest_is_that_of_offset_length_and_bytes_of_what_lies_in_the_span() {
+        let digests = spans(SIZE, &Stop::default()).unwrap();
+        assert_eq!(digests.len(), 3);
+        for (digest, offset) in digests.into_iter().zip((0..).step_by(1 << 20)) {
+            let length = MIN_SPAN.min(SIZE - offset);
+            let mut expected = Sha256::new();
+            expected.update(offset.to_be_bytes());
+            expected.update(length.to_be_bytes());
+            let bytes: Vec<u8> = (offset..offset + length).map(|at| at.to_le_bytes()[1]).collect();
+            expected.update(bytes);
+            assert_eq!(digest.unwrap(), hex(&expected.finalize()));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_one_span_and_not_the_end() {
+        let digests = spans(MIN_SPAN + 5, &Stop::default()).unwrap();
+        let errors: Vec<_> = digests.iter().map(Result::is_err).collect();
+        assert_eq!(errors, [false, true, true]);
+    }
+
+    #[test]
+    fn it_ends_when_somebody_asks() {
+        let stop = Stop::default();
+        stop.request();
+        assert!(matches!(spans(SIZE, &stop), Err(Ended::Stopped)));
+    }
+
+    #[test]
+    fn spans_are_as_small_as_their_number_allows() {
+        const GIB: u64 = 1 << 30;
+        for (size, span) in [
+            (0, MIN_SPAN),
+            (8 * GIB, MIN_SPAN),
+            (8 * GIB + 1, 2 * MIN_SPAN),
+            (1024 * GIB, 128 * MIN_SPAN),
+        ] {
+            assert_eq!(span_of(size), span, "{size}");
+        }
+        assert!(u64::MAX.div_ceil(span_of(u64::MAX)) <= MAX_SPANS);
+    }
+
+    #[test]
+    fn digests_are_those_of_a_file_of_their_size_or_refused() {
+        let of = |span, count| Digests { span, sha256: "0".repeat(count * HEX) };
+        assert!(of(MIN_SPAN, 3).are_of(SIZE));
+        for wrong in [of(MIN_SPAN, 2), of(0, 3), of(1, 3), of(2 * MIN_SPAN, 3), of(u64::MAX, 3)] {
+            assert!(!wrong.are_of(SIZE), "{wrong:?}");
+        }
+        assert!(of(MIN_SPAN, 0).are_of(0));
+        assert_eq!(of(MIN_SPAN, 3).of_spans().count(), 3);
+    }
+}
