@@ -12,11 +12,13 @@ use jiff::Timestamp;
 use qcow2_snap::image::Snapshot;
 use qcow2_snap::plan::Format;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::atomic_file;
 use crate::digests::Digests;
 use crate::error::CliError;
 use crate::exit_code::Exit;
+use crate::image_file::hex;
 use crate::run_name::RunName;
 use crate::sampling::PIECE;
 
@@ -178,7 +180,7 @@ impl Manifest {
         let path = Self::path_in(pool, &self.run);
         let unwritable = |source| CliError::io("write the manifest", &path, source);
         let text = serde_json::to_vec_pretty(self).map_err(|e| unwritable(e.into()))?;
-        atomic_file::write(&path, &text).map_err(unwritable)?;
+        atomic_file::write(&path, &sealed(text)).map_err(unwritable)?;
         Ok(path)
     }
 
@@ -268,6 +270,9 @@ impl Manifest {
             return Err(Distrust::Version(version));
         }
         let manifest: Self = serde_json::from_slice(text).map_err(broken)?;
+        if !is_seal_right(text) {
+            return Err(Distrust::Damaged("is not what its own digest is of".to_owned()));
+        }
         if manifest.run != run {
             return Err(Distrust::Damaged(format!("is that of run `{}`", manifest.run)));
         }
@@ -289,6 +294,30 @@ impl Manifest {
         let images = self.images.iter().map(|image| &image.path);
         let disks = self.domains.iter().flat_map(|domain| &domain.disks).map(|disk| &disk.image);
         images.chain(disks).chain([&self.pool]).map(PathBuf::as_path).collect()
+    }
+}
+
+/// What the last line of a sealed document begins with; its digest follows, and [`SEAL_END`].
+const SEAL: &[u8] = b",\n  \"sha256\": \"";
+
+/// How a sealed document ends.
+const SEAL_END: &[u8] = b"\"\n}";
+
+/// The document, a JSON object, with one more field at its end: the digest of all that stands
+/// before it. So every byte of it can be checked at the other site, those of the domains' XML too.
+fn sealed(mut text: Vec<u8>) -> Vec<u8> {
+    text.truncate(text.strip_suffix(b"\n}").map_or(text.len(), <[u8]>::len));
+    let digest = hex(&Sha256::digest(&text));
+    [&text, SEAL, digest.as_bytes(), SEAL_END].concat()
+}
+
+/// Whether a document is what its seal is of. One without a seal is taken as it is.
+fn is_seal_right(text: &[u8]) -> bool {
+    let without_end = text.strip_suffix(SEAL_END).unwrap_or_default();
+    let Some((before, digest)) = without_end.split_last_chunk::<64>() else { return true };
+    match before.strip_suffix(SEAL) {
+        Some(sealed) => hex(&Sha256::digest(sealed)).as_bytes() == digest,
+        None => true,
     }
 }
 
@@ -403,5 +432,18 @@ mod tests {
         assert_eq!(parse(&newer, OLD).unwrap_err(), Distrust::Version(VERSION + 1));
         damaged(Manifest::parse(b"{\"version\": 1", OLD));
         damaged(Manifest::parse(b"", OLD));
+    }
+
+    #[test]
+    fn one_flipped_bit_in_a_manifest_is_noticed_wherever_it_is() {
+        let pool = tempfile::tempdir().unwrap();
+        let path = manifest(OLD, "a.img").save(pool.path()).unwrap();
+        let text = fs::read(path).unwrap();
+        assert!(Manifest::parse(&text, OLD).is_ok());
+        for place in 0..text.len() - SEAL.len() - 64 - SEAL_END.len() {
+            let mut flipped = text.clone();
+            flipped[place] ^= 1;
+            assert!(Manifest::parse(&flipped, OLD).is_err(), "{place}");
+        }
     }
 }
