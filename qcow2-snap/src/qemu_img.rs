@@ -1,10 +1,11 @@
-//! `qemu-img`: what it says about an image, and a commit while no domain uses the image.
+//! `qemu-img`: what it says about an image, a commit while no domain uses the image, and what a copy
+//! of an image needs at another place.
 //!
 //! The format is always given. An image whose format is guessed can be made by its guest to look
 //! like another one, with a backing file of the guest's choice. Paths stand after `--` and are
 //! absolute: `a:b` would be taken for a protocol, `-x` for an option.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
 use std::path::Path;
@@ -164,6 +165,60 @@ impl QemuImg {
         }
     }
 
+    /// Makes the qcow2 image `overlay`, which does not exist, on top of `backing`.
+    ///
+    /// # Errors
+    /// Where a path is relative or qemu-img fails.
+    pub fn create_overlay(
+        &self,
+        overlay: &Path,
+        backing: &Path,
+        backing_format: &str,
+    ) -> Result<(), Error> {
+        let command =
+            self.tool.command(["create", "-q", "-f", "qcow2", "-F", backing_format, "-b"]);
+        on_image(command.arg(absolute(backing)?), overlay)?.run()?;
+        Ok(())
+    }
+
+    /// The command line that has the qcow2 image at `path` name `backing` as its backing file, and
+    /// reads and changes no data (`qemu-img rebase -u`).
+    ///
+    /// # Errors
+    /// Where `path` is relative.
+    pub fn rename_backing(
+        &self,
+        path: &Path,
+        backing: &str,
+        backing_format: &str,
+    ) -> Result<Command, Error> {
+        let command = self.tool.command(["rebase", "-q", "-u", "-f", "qcow2"]);
+        on_image(command.args(["-F", backing_format, "-b", backing]), path)
+    }
+
+    /// The command line that writes what the internal snapshot `name` of `from` holds of the disk
+    /// into the qcow2 image `to` (`qemu-img convert -l`). `from` is only read, and of it only what
+    /// the snapshot is made of. Where `from` lies on another image, `to` lies on `backing`, a name
+    /// as it shall stand in the header and its format, and holds what `from` does.
+    ///
+    /// # Errors
+    /// Where a path is relative.
+    pub fn extract_snapshot(
+        &self,
+        from: &Path,
+        name: &str,
+        to: &Path,
+        backing: Option<(&str, &str)>,
+    ) -> Result<Command, Error> {
+        let mut command = self.tool.command(["convert", "-q", "-f", "qcow2", "-O", "qcow2"]);
+        command = command.args(["-l", &format!("snapshot.name={name}")]);
+        if let Some((backing, format)) = backing {
+            command = command.args(["-F", format, "-B", backing]);
+        }
+        let command = command.args([OsStr::new("--"), absolute(from)?, absolute(to)?]);
+        Ok(command.time_limit(COMMIT_LIMIT))
+    }
+
     /// Deletes the internal snapshot `name` of the image at `path` (`qemu-img snapshot -d`), which
     /// nothing may have open. The name must be no number: it could be another one's id.
     pub(crate) fn delete_snapshot(&self, path: &Path, name: &str) -> Result<(), Error> {
@@ -191,8 +246,12 @@ impl QemuImg {
 }
 
 fn on_image(command: Command, path: &Path) -> Result<Command, Error> {
+    Ok(command.args([OsStr::new("--"), absolute(path)?]))
+}
+
+fn absolute(path: &Path) -> Result<&OsStr, Error> {
     if path.is_absolute() {
-        Ok(command.args([OsString::from("--"), path.into()]))
+        Ok(path.as_os_str())
     } else {
         Err(Error::RelativePath { path: path.to_owned() })
     }
@@ -280,9 +339,26 @@ mod tests {
     #[test]
     fn a_relative_path_is_refused() {
         let qemu_img = QemuImg::new(Tool::at("/bin/false"));
-        let error = qemu_img.info(Path::new("nbd:unix:x"), "qcow2", Sharing::Exclusive);
-        assert!(matches!(error, Err(Error::RelativePath { .. })), "{error:?}");
-        let error = qemu_img.check(Path::new("image"), "qcow2");
-        assert!(matches!(error, Err(Error::RelativePath { .. })), "{error:?}");
+        let (nbd, file) = (Path::new("nbd:unix:x"), Path::new("/a"));
+        for error in [
+            qemu_img.info(nbd, "qcow2", Sharing::Exclusive).unwrap_err(),
+            qemu_img.create_overlay(file, nbd, "raw").unwrap_err(),
+            qemu_img.rename_backing(nbd, "b", "raw").unwrap_err(),
+            qemu_img.extract_snapshot(file, "s", nbd, None).unwrap_err(),
+        ] {
+            assert!(matches!(error, Error::RelativePath { .. }), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_is_taken_out_onto_the_same_backing_file() {
+        let qemu_img = QemuImg::new(Tool::at("/bin/qemu-img"));
+        let (from, to) = (Path::new("/from"), Path::new("/to"));
+        let command = qemu_img.extract_snapshot(from, "s", to, Some(("golden", "raw"))).unwrap();
+        assert_eq!(
+            command.to_string(),
+            "/bin/qemu-img convert -q -f qcow2 -O qcow2 -l 'snapshot.name=s' -F raw -B golden -- \
+             /from /to"
+        );
     }
 }

@@ -1,9 +1,9 @@
 //! `virsh`, the command line of libvirt. Thin: one method a command.
 //!
 //! Decisions are made from XML. Of virsh's text only this is read, all of it in the C locale:
-//! `domstate`, `list --name` and `snapshot-list --name`, `blockjob --raw`, which its manual calls
-//! stable, the numbers of `domfsfreeze` and `domfsthaw`, and messages on standard error
-//! ([`VirshFailure`]).
+//! `domstate`, `list --name`, `list --uuid` and `snapshot-list --name`, `blockjob --raw`, which
+//! its manual calls stable, the numbers of `domfsfreeze` and `domfsthaw`, and messages on standard
+//! error ([`VirshFailure`]).
 
 mod agent;
 mod block_job;
@@ -12,7 +12,8 @@ mod snapshot;
 
 use std::fmt;
 use std::fs::File;
-use std::path::Path;
+use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use tool_command::{Command, Output, Tool};
@@ -21,6 +22,9 @@ use crate::Error;
 use crate::domain::Domain;
 
 pub use failure::VirshFailure;
+
+/// Where definitions lie while virsh reads them. Never in the pool, which is copied to another site.
+const SCRATCH: &str = "/tmp";
 
 /// The `virsh` program and the libvirt it talks to.
 #[derive(Debug, Clone)]
@@ -75,6 +79,14 @@ impl Virsh {
     /// Where virsh fails.
     pub fn domain_names(&self) -> Result<Vec<String>, Error> {
         Ok(lines(&run(&self.command("list").args(["--all", "--name"]))?))
+    }
+
+    /// The UUIDs of all domains, running or not.
+    ///
+    /// # Errors
+    /// Where virsh fails.
+    pub fn domain_uuids(&self) -> Result<Vec<String>, Error> {
+        Ok(lines(&run(&self.command("list").args(["--all", "--uuid"]))?))
     }
 
     /// The XML of a domain, by its name or UUID.
@@ -151,9 +163,41 @@ impl Virsh {
         Ok(run(&command)?.stdout_lossy())
     }
 
-    /// Replaces the persistent definition of a domain by the one in `file`.
-    pub(crate) fn define(&self, file: &Path) -> Result<(), Error> {
-        run(&self.command("define").arg("--file").arg(file)).map(drop)
+    /// Makes `xml` the persistent definition of the domain that it names.
+    ///
+    /// libvirt replaces the definition of a domain with that name and UUID without a word.
+    ///
+    /// # Errors
+    /// Where virsh fails, or the text cannot be handed to it.
+    pub fn define(&self, xml: &str) -> Result<(), Error> {
+        let file = ForVirsh::new(xml)?;
+        run(&self.command("define").arg("--file").arg(file.path())).map(drop)
+    }
+
+    /// Starts the domain that `xml` describes, without defining it: nothing of it stays once it
+    /// has ended.
+    ///
+    /// # Errors
+    /// Where virsh fails, or the text cannot be handed to it.
+    pub fn create(&self, xml: &str) -> Result<(), Error> {
+        let file = ForVirsh::new(xml)?;
+        run(&self.command("create").arg("--file").arg(file.path())).map(drop)
+    }
+
+    /// Ends a domain at once, as pulling its plug would.
+    ///
+    /// # Errors
+    /// Where virsh fails, as it does where the domain does not run.
+    pub fn destroy(&self, domain: &str) -> Result<(), Error> {
+        run(&self.on_domain("destroy", domain)).map(drop)
+    }
+
+    /// Takes the definition of a domain away; its images stay.
+    ///
+    /// # Errors
+    /// Where virsh fails.
+    pub fn undefine(&self, domain: &str) -> Result<(), Error> {
+        run(&self.on_domain("undefine", domain).arg("--keep-nvram")).map(drop)
     }
 
     fn on_domain(&self, subcommand: &str, domain: &str) -> Command {
@@ -170,6 +214,25 @@ impl Virsh {
 fn lines(output: &Output) -> Vec<String> {
     let text = output.stdout_lossy();
     text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+/// A file with XML for virsh to read, without a name: definitions hold secrets, and of a process that
+/// is killed nothing must stay.
+struct ForVirsh(File);
+
+impl ForVirsh {
+    fn new(xml: &str) -> Result<Self, Error> {
+        let unwritable =
+            |source| Error::Io { tried: "write a definition into", path: SCRATCH.into(), source };
+        let mut file = tempfile::tempfile_in(SCRATCH).map_err(unwritable)?;
+        file.write_all(xml.as_bytes()).map_err(unwritable)?;
+        Ok(Self(file))
+    }
+
+    /// Where another process of this user finds it.
+    fn path(&self) -> String {
+        format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd())
+    }
 }
 
 fn run(command: &Command) -> Result<Output, Error> {
@@ -207,6 +270,16 @@ mod tests {
         for state in ["running", "paused", "shut off", "in shutdown", "pmsuspended"] {
             assert_eq!(DomainState::of(state).to_string(), state);
         }
+    }
+
+    #[test]
+    fn virsh_reads_a_definition_that_has_no_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let script = format!("cat $3 >{0}/read; cat $3 >>{0}/read", directory.path().display());
+        let tool = tool_command::script(&directory.path().join("virsh"), &script);
+        Virsh::new(tool, None).define("<domain/>").unwrap();
+        let read = std::fs::read_to_string(directory.path().join("read")).unwrap();
+        assert_eq!(read, "<domain/><domain/>");
     }
 
     #[test]

@@ -43,7 +43,6 @@ use std::path::PathBuf;
 pub use commit::{CommitEvent, CommitOptions, Committed, Watch, commit};
 pub use create::{CreateStep, Created, PlannedOverlay, Prepared, create, prepare};
 pub use freeze::{Freeze, Quiesce, thaw};
-pub(crate) use redefine::SCRATCH;
 pub use remove::remove_overlay;
 pub use settle::settle;
 pub use step::{Step, next_step};

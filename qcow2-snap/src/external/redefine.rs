@@ -4,21 +4,13 @@
 //! `<backingStore>` behind the new source. Here that is undone: the text of the inner elements
 //! takes the place of the outer ones.
 
-use std::io::Write;
-use std::ops::Range;
 use std::path::Path;
-
-use quick_xml::events::{BytesStart, Event};
-use quick_xml::{Reader, XmlVersion};
 
 use super::Overlay;
 use crate::Error;
 use crate::domain::Domain;
 use crate::virsh::Virsh;
-
-/// Where definitions lie for the moment that virsh reads them; readable by their owner only,
-/// because they hold secrets. Never in the pool, which is copied to another site.
-pub(crate) const SCRATCH: &str = "/tmp";
+use crate::xml_text::{Edits, Element};
 
 /// Makes the domain start on the base the next time.
 ///
@@ -28,11 +20,7 @@ pub(super) fn redefine(virsh: &Virsh, overlay: &Overlay) -> Result<(), Error> {
     let xml = virsh.dumpxml_with_secrets(&overlay.domain)?;
     let xml = without_overlay(&xml, overlay)
         .map_err(|reason| Error::NotCommitted { overlay: Box::new(overlay.clone()), reason })?;
-    let unwritable =
-        |source| Error::Io { tried: "write a definition into", path: SCRATCH.into(), source };
-    let mut file = tempfile::NamedTempFile::new_in(SCRATCH).map_err(unwritable)?;
-    file.write_all(xml.as_bytes()).map_err(unwritable)?;
-    virsh.define(file.path())
+    virsh.define(&xml)
 }
 
 /// The definition `xml` with the disk of `overlay` on its base; every other byte as it was.
@@ -57,78 +45,19 @@ fn without_overlay(xml: &str, overlay: &Overlay) -> Result<String, String> {
 }
 
 fn splice(xml: &str, domain: &Element, target: &str) -> Option<String> {
-    let is_disk = |element: &&Element| {
-        element.name == "disk" && element.child("target").is_some_and(|t| t.dev == target)
-    };
-    let disk = domain.child("devices")?.children.iter().find(is_disk)?;
+    let is_disk =
+        |disk: &&Element| disk.child("target").and_then(|t| t.attribute("dev")) == Some(target);
+    let disk = domain.child("devices")?.all("disk").find(is_disk)?;
     let (source, backing) = (disk.child("source")?, disk.child("backingStore")?);
     let inner_source = xml.get(backing.child("source")?.range.clone())?;
     let inner_backing = match backing.child("backingStore") {
         Some(inner) => xml.get(inner.range.clone())?,
         None => "",
     };
-    let between = xml.get(source.range.end..backing.range.start)?;
-    let (head, tail) = (xml.get(..source.range.start)?, xml.get(backing.range.end..)?);
-    Some([head, inner_source, between, inner_backing, tail].concat())
-}
-
-/// An element, and where its text is.
-#[derive(Debug, Default)]
-struct Element {
-    name: String,
-    /// The attribute `dev`.
-    dev: String,
-    range: Range<usize>,
-    children: Vec<Self>,
-}
-
-impl Element {
-    /// The root element of `xml`; `None` where it is not well-formed.
-    fn parse(xml: &str) -> Option<Self> {
-        let mut reader = Reader::from_str(xml);
-        let mut open = vec![Self::default()];
-        loop {
-            let start = position(&reader)?;
-            match reader.read_event().ok()? {
-                Event::Start(tag) => open.push(Self::started(&tag, start)),
-                Event::Empty(tag) => {
-                    let element = Self::started(&tag, start).ended(position(&reader)?);
-                    open.last_mut()?.children.push(element);
-                }
-                Event::End(_) => {
-                    let element = open.pop()?.ended(position(&reader)?);
-                    open.last_mut()?.children.push(element);
-                }
-                Event::Eof => return open.pop()?.children.pop(),
-                _ => {}
-            }
-        }
-    }
-
-    fn started(tag: &BytesStart<'_>, start: usize) -> Self {
-        let dev = tag.try_get_attribute("dev").ok().flatten();
-        let dev =
-            dev.and_then(|dev| Some(dev.normalized_value(XmlVersion::default()).ok()?.into()));
-        Self {
-            name: tag.name().as_ref().to_owned(),
-            dev: dev.unwrap_or_default(),
-            range: start..start,
-            children: Vec::new(),
-        }
-    }
-
-    fn ended(mut self, end: usize) -> Self {
-        self.range.end = end;
-        self
-    }
-
-    fn child(&self, name: &str) -> Option<&Self> {
-        self.children.iter().find(|child| child.name == name)
-    }
-}
-
-fn position(reader: &Reader<&[u8]>) -> Option<usize> {
-    usize::try_from(reader.buffer_position()).ok()
+    let mut edits = Edits::default();
+    edits.put(&source.range, inner_source);
+    edits.put(&backing.range, inner_backing);
+    edits.apply(xml)
 }
 
 #[cfg(test)]

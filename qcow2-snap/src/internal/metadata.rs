@@ -1,13 +1,11 @@
 //! What libvirt keeps of a snapshot, where it has lost it.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use quick_xml::escape::escape;
 
 use crate::Error;
 use crate::domain::Domain;
-use crate::external::SCRATCH;
 use crate::virsh::Virsh;
 
 /// Tells libvirt of an internal snapshot that the images of a running domain hold, so that it can
@@ -20,12 +18,7 @@ pub(super) fn redefine(
     created: u32,
 ) -> Result<(), Error> {
     let definition = virsh.dumpxml_with_secrets(&live.uuid)?;
-    let unwritable =
-        |source| Error::Io { tried: "write a definition into", path: SCRATCH.into(), source };
-    let mut file = tempfile::NamedTempFile::new_in(SCRATCH).map_err(unwritable)?;
-    let xml = snapshot_xml(live, images, name, created, &definition);
-    file.write_all(xml.as_bytes()).map_err(unwritable)?;
-    virsh.snapshot_redefine(&live.uuid, file.path())
+    virsh.snapshot_redefine(&live.uuid, &snapshot_xml(live, images, name, created, &definition))
 }
 
 /// The shape of libvirt's "Snapshot XML format" that `snapshot-create --redefine` asks for.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Virsh, run};
+use super::{Virsh, VirshFailure, run};
 use crate::Error;
 
 impl Virsh {
@@ -16,6 +16,28 @@ impl Virsh {
     /// Thaws all file systems of the guest; those that are not frozen stay as they are.
     pub(crate) fn thaw(&self, domain: &str, limit: Duration) -> Result<(), Error> {
         run(&self.on_domain("domfsthaw", domain).time_limit(limit)).map(drop)
+    }
+
+    /// Whether the guest's agent answers within `limit`.
+    ///
+    /// # Errors
+    /// Where virsh fails for any reason but that it does not, or that the domain has ended.
+    pub fn agent_answers(&self, domain: &str, limit: Duration) -> Result<bool, Error> {
+        let seconds = limit.as_secs().max(1).to_string();
+        let command = self.on_domain("qemu-agent-command", domain);
+        let command = command.args(["--timeout", &seconds, r#"{"execute":"guest-ping"}"#]);
+        match run(&command) {
+            Ok(_) => Ok(true),
+            Err(error) => match error.virsh_failure() {
+                Some(
+                    VirshFailure::NoAgent
+                    | VirshFailure::AgentFailed
+                    | VirshFailure::NotRunning
+                    | VirshFailure::NoSuchDomain,
+                ) => Ok(false),
+                _ => Err(error),
+            },
+        }
     }
 }
 

@@ -1,8 +1,7 @@
 use std::ffi::OsString;
-use std::path::Path;
 use std::time::Duration;
 
-use super::{Virsh, run};
+use super::{ForVirsh, Virsh, run};
 use crate::Error;
 
 impl Virsh {
@@ -18,10 +17,11 @@ impl Virsh {
         run(&command.args(options).time_limit(limit)).map(drop)
     }
 
-    /// Tells libvirt of a snapshot that is there, described in `file`.
-    pub(crate) fn snapshot_redefine(&self, domain: &str, file: &Path) -> Result<(), Error> {
+    /// Tells libvirt of a snapshot that is there, described by `xml`.
+    pub(crate) fn snapshot_redefine(&self, domain: &str, xml: &str) -> Result<(), Error> {
+        let file = ForVirsh::new(xml)?;
         let command = self.on_domain("snapshot-create", domain).args(["--redefine", "--xmlfile"]);
-        run(&command.arg(file)).map(drop)
+        run(&command.arg(file.path())).map(drop)
     }
 
     /// Deletes an internal snapshot from all disks of the domain.
