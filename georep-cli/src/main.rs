@@ -19,6 +19,8 @@ mod prune;
 mod put_back;
 mod record;
 mod recover;
+mod rehearse;
+mod restore;
 mod retry;
 mod run_name;
 mod sampling;
@@ -59,6 +61,8 @@ fn main() -> ExitCode {
         Ok(Command::Recover(args)) => conclude(recover::run(&args)),
         Ok(Command::Verify(args)) => conclude(verify::run(&args)),
         Ok(Command::Prune(args)) => conclude(prune::run(&args)),
+        Ok(Command::Restore(args)) => conclude(restore::run(&args)),
+        Ok(Command::Rehearse(args)) => conclude(rehearse::run(&args)),
         Err(usage) => not_understood(&usage),
     };
     exit.into()

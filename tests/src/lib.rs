@@ -2,5 +2,6 @@
 
 pub mod program;
 pub mod qcow2;
+pub mod secondary;
 pub mod simulated;
 pub mod testbed;
