@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
@@ -19,6 +19,7 @@ const MIN_SHARD: usize = 4 << 20;
 #[derive(Debug)]
 pub(crate) struct ImageFile {
     file: File,
+    path: PathBuf,
 }
 
 impl ImageFile {
@@ -31,7 +32,12 @@ impl ImageFile {
         if !path.metadata()?.is_file() {
             return Err(io::Error::other("is not a file"));
         }
-        Ok(Self { file: File::open(path)? })
+        Ok(Self { file: File::open(path)?, path: path.to_owned() })
+    }
+
+    /// The file's path.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The open file, for readers that seek.

@@ -52,6 +52,50 @@ pub(crate) struct Compared {
     pub mismatches: Vec<Mismatch>,
 }
 
+/// Holds one image of `manifest` against the file at `path`, as [`Level::Quick`] does.
+///
+/// # Errors
+/// Where the copy cannot be told right from wrong.
+pub(crate) fn quick(
+    manifest: &Manifest,
+    record: &ImageRecord,
+    path: &Path,
+) -> Result<Vec<Difference>, CliError> {
+    let Look { mut found, image } = look(record, manifest.snapshot_of(record), path)?;
+    if let Some((file, state)) = image {
+        found.extend(samples(record, &state, &file, path, &mut 0)?);
+    }
+    Ok(found)
+}
+
+/// A first look at an image.
+struct Look {
+    /// What is wrong with it apart from its data.
+    found: Vec<Difference>,
+    /// The file, and what the copied state is made of, where it is an image.
+    image: Option<(ImageFile, State)>,
+}
+
+fn look(record: &ImageRecord, snapshot: Option<&str>, path: &Path) -> Result<Look, CliError> {
+    let file = match ImageFile::open(path) {
+        Ok(file) => file,
+        Err(error) => return Ok(Look { found: vec![missing(path, error)?], image: None }),
+    };
+    let mut found: Vec<_> = size(record, snapshot.is_some(), &file).into_iter().collect();
+    match State::read(&file, record.format(), snapshot) {
+        Ok(state) => {
+            found.extend(state.qcow2().into_iter().flat_map(|image| {
+                header(record, image).into_iter().chain(snapshots(record, snapshot, image))
+            }));
+            Ok(Look { found, image: Some((file, state)) })
+        }
+        Err(error) => {
+            found.push(Difference::Unsound { reason: error.to_string() });
+            Ok(Look { found, image: None })
+        }
+    }
+}
+
 impl Comparison<'_> {
     /// Holds every image of `manifest` against the file of its name in `pool`.
     ///
@@ -83,19 +127,8 @@ impl Comparison<'_> {
             return Err(interrupted());
         }
         let snapshot = manifest.snapshot_of(record);
-        let file = match ImageFile::open(path) {
-            Ok(file) => file,
-            Err(error) => return Ok(vec![missing(path, error)?]),
-        };
-        let state = State::read(&file, record.format(), snapshot);
-        let mut found: Vec<_> = size(record, snapshot.is_some(), &file).into_iter().collect();
-        match &state {
-            Ok(state) => found.extend(state.qcow2().into_iter().flat_map(|image| {
-                header(record, image).into_iter().chain(snapshots(record, snapshot, image))
-            })),
-            Err(error) => found.push(Difference::Unsound { reason: error.to_string() }),
-        }
-        let Ok(state) = state else { return Ok(found) };
+        let Look { mut found, image } = look(record, snapshot, path)?;
+        let Some((file, state)) = image else { return Ok(found) };
         let digests = record.digests.as_ref().filter(|_| self.level >= Level::Full);
         if found.is_empty()
             && let Some(digests) = digests

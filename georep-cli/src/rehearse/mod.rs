@@ -127,12 +127,14 @@ impl<'a> Rehearse<'a> {
 
     /// What is not as recorded, image by image: that it boots would prove nothing.
     fn compare(&self, needed: &'a [Needed<'a>]) -> Vec<(&'a Path, String)> {
-        let internal = self.choice.is_internal();
         let in_time = |_: &&Needed<'_>| !self.stop.is_due();
         let found = needed.iter().take_while(in_time).flat_map(|image| {
             let file = self.choice.pool.join(image.path());
-            let found = differences(image, internal && image.is_top, &file);
-            found.into_iter().map(|mismatch| (image.path(), mismatch.to_string()))
+            let found = match differences(self.choice, image, &file) {
+                Ok(found) => found.iter().map(ToString::to_string).collect(),
+                Err(error) => vec![error.to_string()],
+            };
+            found.into_iter().map(|what| (image.path(), what))
         });
         let found: Vec<_> = found.collect();
         if found.is_empty() && !self.stop.is_due() {

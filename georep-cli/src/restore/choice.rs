@@ -118,6 +118,7 @@ mod tests {
             snapshots: Vec::new(),
             allocated: 1,
             samples: Vec::new(),
+            digests: None,
         }
     }
 

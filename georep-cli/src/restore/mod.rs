@@ -111,7 +111,7 @@ impl Restore<'_, '_> {
             if self.stop.is_due() {
                 return Err(CliError::failed("interrupted").into());
             }
-            found.extend(self.differences(image, &choice.pool.join(image.path())));
+            found.extend(differences(choice, image, &choice.pool.join(image.path()))?);
         }
         if found.is_empty() {
             let count = self.plan.images.len();
@@ -119,10 +119,6 @@ impl Restore<'_, '_> {
             return Ok(());
         }
         Err(Stopped::Mismatch(found))
-    }
-
-    fn differences(&self, image: &Needed<'_>, file: &Path) -> Vec<Mismatch> {
-        differences(image, self.plan.is_snapshot(image), file)
     }
 
     fn images(&self, made: &mut Made) -> Result<Vec<RestoredImage>, Stopped> {
@@ -160,7 +156,7 @@ impl Restore<'_, '_> {
         let (plan, to) = (self.plan, self.plan.to.join(image.path()));
         let from = chain::open(plan.choice, image.path())?;
         let Copied { mut file, read } = self.copy(&from, &to, made)?;
-        let found = self.differences(image, file.path());
+        let found = differences(plan.choice, image, file.path())?;
         if !found.is_empty() {
             return Err(Stopped::Mismatch(found));
         }
@@ -230,10 +226,17 @@ impl Restore<'_, '_> {
     }
 }
 
-/// How the copy of `image` at `file` differs from its record. One that holds the run's snapshot may
-/// have grown after it.
-pub(crate) fn differences(image: &Needed<'_>, is_snapshot: bool, file: &Path) -> Vec<Mismatch> {
-    let found = compare::with_record(image.record, is_snapshot, file);
+/// How the copy of `image` at `file` differs from its record.
+///
+/// # Errors
+/// Where that cannot be told.
+pub(crate) fn differences(
+    choice: &Choice,
+    image: &Needed<'_>,
+    file: &Path,
+) -> Result<Vec<Mismatch>, CliError> {
+    let found = compare::quick(&choice.manifest, image.record, file)?;
     let file = image.path();
-    found.into_iter().map(|difference| Mismatch { file: file.to_owned(), difference }).collect()
+    let mismatch = |difference| Mismatch { file: file.to_owned(), difference };
+    Ok(found.into_iter().map(mismatch).collect())
 }
