@@ -21,6 +21,9 @@ const BLOCK: u64 = 4 << 20;
 /// The unit in which holes are kept, and in which a border between two shards is looked for.
 const PAGE: usize = 4096;
 
+/// A page of a hole.
+const ZEROS: [u8; PAGE] = [0; PAGE];
+
 /// How often somebody is told how far a copy is.
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
@@ -148,7 +151,7 @@ fn read_block(from: &File, offset: u64, block: &mut [u8]) -> io::Result<u64> {
 
 /// Writes what is not zero, neighbours at once: what is not written is a hole.
 fn write_data(to: &File, offset: u64, block: &[u8]) -> io::Result<()> {
-    let is_data = |page: &&[u8]| page.iter().any(|&byte| byte != 0);
+    let is_data = |page: &&[u8]| ZEROS.get(..page.len()) != Some(page);
     let pages: Vec<_> = block.chunks(PAGE).collect();
     let mut at = 0;
     for run in pages.chunk_by(|one, next| is_data(one) == is_data(next)) {

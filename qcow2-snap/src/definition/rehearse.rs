@@ -31,8 +31,8 @@ const MACHINE: [&str; 15] = [
 ];
 
 /// Devices that are kept as they are. None of them has an end outside the domain.
-const INSIDE: [&str; 8] =
-    ["emulator", "controller", "video", "memballoon", "watchdog", "panic", "iommu", "hub"];
+const INSIDE: [&str; 7] =
+    ["controller", "video", "memballoon", "watchdog", "panic", "iommu", "hub"];
 
 /// Where a rehearsal takes place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,8 +153,8 @@ impl Change<'_> {
                 self.edits.put(&nvram.range, text);
             }
             None => {
-                let is_flash = |loader: &Element| loader.attribute("type") == Some("pflash");
-                if os.attribute("firmware").is_some() || os.child("loader").is_some_and(is_flash) {
+                let is_efi = os.attribute("firmware") == Some("efi");
+                if is_efi || os.child("loader").is_some_and(is_flash) {
                     self.edits.put(&(os.inner.end..os.inner.end), tagged("nvram", path));
                 }
             }
@@ -197,6 +197,8 @@ impl Change<'_> {
             },
             "video" => self.video(device),
             name if INSIDE.contains(&name) => {}
+            // libvirt knows where QEMU is here; a definition could name any program.
+            "emulator" => self.edits.take_out(device),
             // Nobody looks or listens.
             "graphics" | "sound" | "audio" => self.edits.take_out(device),
             _ => self.leave_out(device),
@@ -286,6 +288,11 @@ impl Change<'_> {
     }
 }
 
+/// A firmware that QEMU maps as a flash chip, such as UEFI.
+fn is_flash(loader: &Element) -> bool {
+    loader.attribute("type") == Some("pflash")
+}
+
 /// A console that is not the other name of a serial port.
 fn has_own_port(console: &Element) -> bool {
     let kind = console.child("target").and_then(|target| target.attribute("type"));
@@ -310,6 +317,10 @@ fn must_stay_inside(domain: &Domain, made: &Rehearsal, stage: &Stage) -> Result<
     });
     if let Some(disk) = outside {
         return Err(unfit(domain, format!("disk `{}` would be on a file of its own", disk.target)));
+    }
+    let loader = root.child("os").and_then(|os| os.child("loader")).filter(|file| is_flash(file));
+    if loader.is_some_and(|loader| loader.attribute("readonly") != Some("yes")) {
+        return Err(unfit(domain, "it could write to its firmware"));
     }
     let known = ["disk", "serial", "console", "channel", "input", "rng"];
     let devices = root.child("devices").into_iter().flat_map(|devices| &devices.children);
@@ -432,6 +443,7 @@ mod tests {
             "br0",
             "80b7b426",
             "metadata",
+            "emulator",
             "seclabel",
             "shareable",
             "io='native'",
@@ -487,7 +499,7 @@ mod tests {
         };
         for os in [
             "<os firmware='efi'><type>hvm</type></os>",
-            "<os><type>hvm</type><loader type='pflash'>/code</loader></os>",
+            "<os><loader readonly='yes' type='pflash'>/code</loader></os>",
             "<os><type>hvm</type><nvram/></os>",
         ] {
             assert!(with(os).contains("<nvram>/work/nvram</nvram>"), "{os}");
@@ -498,8 +510,13 @@ mod tests {
     }
 
     #[test]
-    fn a_definition_without_the_disk_is_refused() {
-        for xml in [XML.replace("'vda'", "'vdq'"), XML[..900].to_owned(), String::new()] {
+    fn what_would_be_on_no_throw_away_file_is_refused() {
+        for xml in [
+            XML.replace("readonly='yes' type='pflash'", "type='pflash'"),
+            XML.replace("'vda'", "'vdq'"),
+            XML[..900].to_owned(),
+            String::new(),
+        ] {
             assert!(rehearsal(&xml, &stage()).is_err());
         }
     }
