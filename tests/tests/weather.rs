@@ -1,0 +1,199 @@
+//! Rough weather on the real cluster: no room for an overlay that grows, an agent that hangs, another
+//! admin's snapshots in the middle, a merge that does not come to its end. What a backup exits with
+//! then, and that no record is lost that the guest had acknowledged.
+//!
+//! Needs `testbed/up`, with `georep` installed in its nodes; `testbed/test` does both. Without it
+//! every test here is shown as ignored, with a line on top that says so.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ExitCode, Output};
+
+use georep_tests::testbed::{
+    BACKUP, assert_as_before, georep, last_record, on, run_all, said, shell, start_georep, text,
+    wait_for,
+};
+
+const TESTS: &[(&str, fn())] = &[
+    ("an_overlay_that_runs_out_of_room_stops_the_guest_and_loses_nothing", no_room_to_grow),
+    ("an_agent_that_hangs_is_done_without_where_the_freeze_is_only_tried", agent_hangs_try),
+    ("an_agent_that_hangs_ends_a_run_that_must_freeze", agent_hangs_require),
+    ("an_overlay_on_top_of_ours_is_not_merged_and_recovery_ends_it_later", overlay_on_top),
+    ("an_internal_snapshot_in_our_overlay_is_not_merged_away", snapshot_in_overlay),
+    ("a_merge_that_never_gets_ready_is_given_up_and_recovery_ends_it_later", never_ready),
+];
+
+fn main() -> ExitCode {
+    run_all(TESTS)
+}
+
+#[track_caller]
+fn assert_exit(output: &Output, exit: i32) {
+    assert_eq!(output.status.code(), Some(exit), "{}", text(output));
+}
+
+#[track_caller]
+fn assert_says(output: &Output, words: &[&str]) {
+    let text = text(output);
+    for word in words {
+        assert!(text.contains(word), "`{word}` is not in:\n{text}");
+    }
+}
+
+/// A backup of `vm1`, compared quickly: what arrives is not what is in question here.
+const EXTERNAL: &[&str] = &["--method", "external", "--domain", "vm1"];
+
+fn backup(more: &[&str]) -> Output {
+    georep(&[BACKUP, EXTERNAL, more].concat())
+}
+
+/// A backup in which something happens once `vm1` is on its overlays.
+#[track_caller]
+fn backup_while(more: &[&str], happens: impl FnOnce()) -> Output {
+    let mut run = start_georep(&[BACKUP, EXTERNAL, more].concat());
+    let told = read_until(&mut run, "on overlays");
+    happens();
+    let mut output = run.wait_with_output().expect("it runs");
+    output.stdout.splice(0..0, told.into_bytes());
+    output
+}
+
+/// What it says until it says `words`.
+#[track_caller]
+fn read_until(run: &mut Child, words: &str) -> String {
+    // Unbuffered, so that nothing of what follows is swallowed.
+    let stderr = run.stderr.as_mut().expect("a pipe");
+    let (mut reader, mut told) = (BufReader::with_capacity(1, stderr), String::new());
+    while !told.contains(words) {
+        let read = reader.read_line(&mut told).expect("text");
+        assert!(read > 0, "it ended before `{words}`:\n{told}");
+    }
+    told
+}
+
+/// The guest writes, and nothing it had acknowledged is missing from its own images.
+#[track_caller]
+fn assert_nothing_lost() {
+    let before = last_record();
+    wait_for("a new record", || last_record() != before);
+    georep_tests::testbed::run_script("prove-records", &["vm1"]);
+}
+
+fn no_room_to_grow() {
+    shell("p1", "mkdir -p /mnt/full; mount -t tmpfs -o size=3m tmpfs /mnt/full");
+    let output = backup(&["--overlay-dir", "/mnt/full"]);
+    let left = text(&on("p1", &["ls", "/mnt/full"]));
+    let state = said("p1", &["virsh", "domstate", "vm1", "--reason"]);
+    shell("p1", "umount /mnt/full; rmdir /mnt/full");
+    assert_eq!(left, "", "{}", text(&output));
+    assert_exit(&output, 0);
+    assert!(state.starts_with("running"), "{state}");
+    assert_as_before();
+    assert_nothing_lost();
+}
+
+/// Stops the guest's agent for that many seconds.
+fn hang_agent(seconds: u32) {
+    let line = format!(
+        "(sleep 1; kill -STOP $(cat /run/qemu-ga.pid); sleep {seconds}; \
+         kill -CONT $(cat /run/qemu-ga.pid)) &"
+    );
+    let call = format!(
+        r#"{{"execute":"guest-exec","arguments":{{"path":"/bin/sh","arg":["-c","{line}"]}}}}"#
+    );
+    said("p1", &["virsh", "-q", "qemu-agent-command", "vm1", &call]);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+}
+
+/// The agent answers again, and says that nothing is frozen.
+#[track_caller]
+fn assert_thaws() {
+    let status = r#"{"execute":"guest-fsfreeze-status"}"#;
+    wait_for("the agent", || {
+        text(&on("p1", &["virsh", "qemu-agent-command", "vm1", status])).contains("thawed")
+    });
+}
+
+fn agent_hangs_try() {
+    hang_agent(60);
+    let output = backup(&["--quiesce", "try"]);
+    assert_exit(&output, 0);
+    assert_says(&output, &["vm1: copied as after a power failure, not frozen", "agent"]);
+    assert_as_before();
+    assert_thaws();
+    assert_nothing_lost();
+}
+
+fn agent_hangs_require() {
+    hang_agent(30);
+    let output = backup(&["--quiesce", "require"]);
+    assert_exit(&output, 1);
+    assert_says(&output, &["domain `vm1`", "could not be frozen", "agent"]);
+    assert_as_before();
+    assert_thaws();
+}
+
+const ADMINS: &str = "/vm/vm1-vda.admin.qcow2";
+
+fn overlay_on_top() {
+    let output = backup_while(&[], || {
+        let vda = format!("vda,file={ADMINS}");
+        let specs = ["--diskspec", &vda, "--diskspec", "vdb,snapshot=no"];
+        let snapshot = ["virsh", "-q", "snapshot-create-as", "vm1", "--disk-only", "--no-metadata"];
+        said("p1", &[&snapshot[..], &specs, &["--diskspec", "hda,snapshot=no"]].concat());
+    });
+    assert_exit(&output, 5);
+    assert_says(&output, &["domain `vm1`", "vda", ADMINS, "vm1-vda.georep-"]);
+    let chain = shell("p1", "virsh dumpxml vm1 | grep -o \"file='/vm/[^']*\" | cut -d\"'\" -f2");
+    let ours = chain.lines().nth(1).unwrap_or_default().to_owned();
+    assert!(chain.starts_with(ADMINS) && ours.contains("vm1-vda.georep-"), "{chain}");
+    assert!(chain.ends_with("/vm/vm1-data.qcow2"), "the other disk is merged: {chain}");
+
+    let recovery = georep(&["recover"]);
+    assert_exit(&recovery, 5);
+    assert_says(&recovery, &["vda", ADMINS]);
+    let merge = ["virsh", "-q", "blockcommit", "vm1", "vda", "--active", "--pivot", "--base", &ours];
+    said("p1", &merge);
+    said("p1", &["rm", ADMINS]);
+    assert_exit(&georep(&["recover"]), 0);
+    assert_as_before();
+    assert_nothing_lost();
+}
+
+/// It would be gone with the overlay.
+fn snapshot_in_overlay() {
+    let output = backup_while(&[], || {
+        said("p1", &["virsh", "-q", "snapshot-create-as", "vm1", "admins"]);
+    });
+    assert_exit(&output, 5);
+    assert_says(&output, &["domain `vm1`", "vda", "snapshot", "admins"]);
+    said("p1", &["virsh", "-q", "snapshot-delete", "vm1", "admins"]);
+    assert_exit(&georep(&["recover"]), 0);
+    assert_as_before();
+    assert_nothing_lost();
+}
+
+/// libvirt never says that the job on `vda` can be ended.
+fn never_ready() {
+    shell(
+        "p1",
+        "mkdir -p /tmp/wrapped
+         cat >/tmp/wrapped/virsh <<'END'
+#!/bin/sh
+PATH=${PATH#*:}
+case \"$*\" in *dumpxml*) virsh \"$@\" | sed \"s/ ready='yes'//\" ;; *) exec virsh \"$@\" ;; esac
+END
+         chmod +x /tmp/wrapped/virsh",
+    );
+    let path = "PATH=/tmp/wrapped:/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin";
+    let command = ["timeout", "300", "env", path, "georep"];
+    let output = on("p1", &[&command, BACKUP, EXTERNAL, &["--verify", "none"]].concat());
+    shell("p1", "rm -r /tmp/wrapped");
+    assert_exit(&output, 5);
+    assert_says(&output, &["domain `vm1`", "vm1-vda.georep-", "vm1-vdb.georep-"]);
+    assert_eq!(said("p1", &["virsh", "domstate", "vm1"]), "running");
+    assert!(shell("p1", "virsh domblklist vm1").contains("vm1-vda.georep-"));
+
+    assert_exit(&georep(&["recover"]), 0);
+    assert_as_before();
+    assert_nothing_lost();
+}
