@@ -6,7 +6,7 @@ restart_libvirtd() {
     wait_for 30 "libvirtd" in_node p1 virsh list
 }
 
-kill_qemu() { in_node p1 pkill -KILL -f "^[^ ]*qemu-system-x86_64 -name guest=$1,"; }
+kill_qemu() { in_node p1 pkill -KILL -f "^[^ ]*qemu-system-x86_64 -name guest=$1," || true; }
 
 destroy_vm() { in_node p1 virsh -q destroy "$1" >/dev/null 2>&1 || true; }
 
