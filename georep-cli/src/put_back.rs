@@ -133,11 +133,14 @@ impl PutBack<'_> {
         self.write(|domain| domain.step = step);
     }
 
-    fn note_merge(&self, target: &str, step: Step) {
+    /// A merge that libvirt does not see does not move the domain when it is done: where it is
+    /// killed, nothing but the overlay itself says that it has to be done again.
+    fn note_merge(&self, target: &str, step: &MergeStep) {
+        let is_seen = !matches!(step, MergeStep::MergeStray | MergeStep::MergeHidden);
         self.write(|domain| {
-            domain.step = step;
+            domain.step = journalled(step);
             let overlay = domain.overlays.iter_mut().find(|overlay| overlay.target == target);
-            overlay.into_iter().for_each(|overlay| overlay.merge_begun = true);
+            overlay.into_iter().for_each(|overlay| overlay.merge_begun |= is_seen);
         });
     }
 
@@ -159,7 +162,7 @@ impl PutBack<'_> {
             match event {
                 CommitEvent::About(step) => {
                     merged.insert(target.clone());
-                    self.note_merge(target, journalled(&step));
+                    self.note_merge(target, &step);
                 }
                 CommitEvent::Progress(progress) if told.elapsed() >= PROGRESS => {
                     told = Instant::now();

@@ -8,6 +8,7 @@
 mod agent;
 mod block_job;
 mod failure;
+mod monitor;
 mod snapshot;
 
 use std::fmt;

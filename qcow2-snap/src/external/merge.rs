@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::Overlay;
 use super::commit::{CommitEvent, CommitOptions, Committed, Look, Watch};
 use super::convergence::Convergence;
+use super::hidden;
 use super::redefine::redefine;
 use super::step::Step;
 use super::stray::Stray;
@@ -168,6 +169,7 @@ impl<'a> Merge<'a> {
                 redefine(self.virsh, self.overlay)
             }
             Step::MergeStray => Ok(self.qemu_img.commit(top, base)?),
+            Step::MergeHidden => hidden::merge(self.virsh, self.overlay),
             Step::Wait | Step::Done | Step::Stop(_) => Ok(()),
         }
     }

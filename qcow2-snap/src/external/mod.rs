@@ -31,6 +31,7 @@ mod commit;
 mod convergence;
 mod create;
 mod freeze;
+mod hidden;
 mod merge;
 mod redefine;
 mod remove;
@@ -62,7 +63,8 @@ pub struct Overlay {
     /// when the file system is mounted again. `None` where it was not looked at.
     pub inode: Option<u64>,
     /// Whether it was ever begun to merge it back: then the base may hold all that it holds, though
-    /// it still holds it, too. Whoever writes overlays down sets it at [`CommitEvent::About`].
+    /// it still holds it, too. Whoever writes overlays down sets it at [`CommitEvent::About`], but not
+    /// for [`Step::MergeStray`] and [`Step::MergeHidden`], which are done without libvirt.
     pub merge_begun: bool,
 }
 

@@ -24,6 +24,9 @@ pub enum Step {
     /// libvirt does not know that the overlay is in use, but it holds what the base does not: merge
     /// with qemu-img, and that is all.
     MergeStray,
+    /// The domain runs on its base as libvirt has it, but its QEMU has the overlay open: have QEMU
+    /// merge it, where a guest is on it, and close it.
+    MergeHidden,
     /// The domain runs on its base, but would start on the overlay the next time.
     Redefine,
     /// Nothing is left to do.
@@ -49,6 +52,9 @@ impl fmt::Display for Step {
             Self::Wait => "wait for the block job that is at work",
             Self::Pivot => "pivot, the block job is ready",
             Self::MergeOffline => "merge the overlay back with qemu-img, then redefine the domain",
+            Self::MergeHidden => {
+                "have QEMU merge and close the overlay, which it has open without libvirt's knowing"
+            }
             Self::MergeStray => {
                 "merge the overlay back with qemu-img: it holds what the base does not"
             }

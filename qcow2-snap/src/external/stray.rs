@@ -60,6 +60,7 @@ impl Stray {
     pub(super) fn next_step(self, disk: Disk, merge_begun: bool) -> Step {
         let stop = |reason: &str| Step::Stop(reason.to_owned());
         match disk {
+            Disk::RunsOnBase if self.in_use => Step::MergeHidden,
             _ if self.in_use => stop(
                 "libvirt says that no disk is on it, but a QEMU has it open: libvirtd may have been \
                  killed while it made it; it is merged once that domain is shut off",
@@ -99,9 +100,10 @@ mod tests {
     const ALL: [Disk; 3] = [Disk::RunsOnBase, Disk::DefinedOnBase, Disk::Gone];
 
     #[test]
-    fn one_that_qemu_has_open_is_never_touched() {
-        for disk in ALL {
-            for merge_begun in [false, true] {
+    fn one_that_a_qemu_has_open_is_merged_by_that_of_its_domain_or_not_touched() {
+        for merge_begun in [false, true] {
+            assert_eq!(IN_USE.next_step(Disk::RunsOnBase, merge_begun), Step::MergeHidden);
+            for disk in [Disk::DefinedOnBase, Disk::Gone] {
                 let step = IN_USE.next_step(disk, merge_begun);
                 assert!(matches!(step, Step::Stop(_)), "{disk:?} {merge_begun}");
             }
