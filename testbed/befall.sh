@@ -29,7 +29,7 @@ reboot_node() {
 # befall WHAT VM
 befall() {
     case $1 in
-        none | recover) ;;
+        none) ;;
         libvirtd-term) restart_libvirtd TERM ;;
         libvirtd-kill) restart_libvirtd KILL ;;
         qemu) kill_qemu "$2" ;;

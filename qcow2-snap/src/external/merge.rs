@@ -1,6 +1,9 @@
 //! One overlay on its way back: does the steps that [`super::step`] decides, and tries again what
 //! may pass.
 
+use std::fs::File;
+use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Overlay;
@@ -11,6 +14,7 @@ use super::redefine::redefine;
 use super::step::Step;
 use super::stray::Stray;
 use crate::Error;
+use crate::image;
 use crate::qemu_img::QemuImg;
 use crate::virsh::{Virsh, VirshFailure};
 
@@ -142,6 +146,10 @@ impl<'a> Merge<'a> {
 
     fn try_to_act(&mut self, step: &Step) -> Result<(), Error> {
         let Overlay { domain, target, base, overlay: top, .. } = self.overlay;
+        // While a block job is at work libvirt takes no snapshot.
+        if !matches!(step, Step::Pivot | Step::Redefine) {
+            self.must_hold_no_snapshot()?;
+        }
         match step {
             Step::Start => {
                 let bandwidth = self.options.bandwidth.filter(|_| !self.lifted);
@@ -172,6 +180,20 @@ impl<'a> Merge<'a> {
             Step::MergeHidden => hidden::merge(self.virsh, self.overlay),
             Step::Wait | Step::Done | Step::Stop(_) => Ok(()),
         }
+    }
+
+    /// An internal snapshot that somebody has taken meanwhile lies in the overlay, and would be gone
+    /// with it.
+    fn must_hold_no_snapshot(&self) -> Result<(), Error> {
+        let snapshots = snapshots_in(&self.overlay.overlay)?;
+        if snapshots.is_empty() {
+            return Ok(());
+        }
+        Err(self.not_committed(format!(
+            "it holds what somebody else has made and would be lost: snapshot {}; delete it with \
+             `virsh snapshot-delete`",
+            snapshots.join(", ")
+        )))
     }
 
     /// Tells how far the block job is, once a second, and lifts its limit where it must be.
@@ -240,4 +262,16 @@ impl<'a> Merge<'a> {
     fn not_committed(&self, reason: String) -> Error {
         Error::NotCommitted { overlay: Box::new(self.overlay.clone()), reason }
     }
+}
+
+/// The names of the internal snapshots in the image at `path`; none where there is no image.
+fn snapshots_in(path: &Path) -> Result<Vec<String>, Error> {
+    let failed = |source| Error::Io { tried: "read the overlay", path: path.to_owned(), source };
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        file => file.map_err(failed)?,
+    };
+    let image = image::inspect(&file).map_err(failed)?.image;
+    let snapshots = image.into_iter().flat_map(|image| image.snapshots);
+    Ok(snapshots.map(|snapshot| format!("`{}`", String::from_utf8_lossy(&snapshot.name))).collect())
 }
