@@ -8,7 +8,7 @@ mod session;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gluster_georep::{Note, Session};
+use gluster_georep::{ClientMount, MountTools, Note, Session};
 use qcow2_snap::qemu_img::QemuImg;
 use tool_command::{SearchPath, Stop};
 
@@ -66,7 +66,29 @@ pub(crate) fn run(args: &RecoverArgs) -> Result<Exit, CliError> {
             }
         }
     }
+    if !args.dry_run {
+        clear_mounts(&mut report);
+    }
     report.conclude(args.json)
+}
+
+/// Takes down what killed processes have left mounted. That may be nobody's journal's: a comparison
+/// mounts the secondary, and changes nothing.
+fn clear_mounts(report: &mut Report) {
+    let clear = || -> Result<_, CliError> {
+        Ok(ClientMount::clear_left_behind(&MountTools::find(&search_path())?)?)
+    };
+    match clear() {
+        Ok(mounts) => {
+            for mount in mounts {
+                match mount {
+                    Ok(path) => report.mounts.push(path),
+                    Err(error) => report.left.push(error.to_string()),
+                }
+            }
+        }
+        Err(error) => report.left.push(error.to_string()),
+    }
 }
 
 /// Puts right what is left before a run of `session` begins, which holds its `lock`. Of other

@@ -1,5 +1,7 @@
 //! How a recovery ended: its last lines, its JSON document, and its exit code.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use crate::error::CliError;
@@ -15,6 +17,8 @@ pub(super) struct Report {
     pub runs: Vec<String>,
     /// Sessions that are as they were found.
     pub sessions: Vec<String>,
+    /// Mount points of processes that were killed, which are gone.
+    pub mounts: Vec<PathBuf>,
     /// What would be done.
     pub planned: Vec<String>,
     /// What is still left: a sentence each, saying what and where.
@@ -39,6 +43,7 @@ impl Report {
             dry_run,
             runs: none(),
             sessions: none(),
+            mounts: Vec::new(),
             planned: none(),
             left: none(),
             busy: none(),
@@ -68,8 +73,13 @@ impl Report {
             for line in &self.planned {
                 anstream::println!("{line}");
             }
-            let nothing =
-                self.runs.is_empty() && self.sessions.is_empty() && self.planned.is_empty();
+            for path in &self.mounts {
+                anstream::println!("unmounted {}, which a killed run had left", path.display());
+            }
+            let nothing = self.runs.is_empty()
+                && self.sessions.is_empty()
+                && self.mounts.is_empty()
+                && self.planned.is_empty();
             if nothing && exit == Exit::Done {
                 anstream::println!("nothing to recover");
             }
