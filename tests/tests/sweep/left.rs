@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use georep_tests::qcow2::{self, Snapshot};
 use georep_tests::simulated::libvirt::Domain;
@@ -10,6 +12,9 @@ use georep_tests::simulated::vms::{DISKS, Images, TEMPLATE};
 use georep_tests::simulated::{World, read};
 
 use crate::records;
+
+/// How long a tool may take to end where nobody waits for it.
+const TOOLS_END_WITHIN: Duration = Duration::from_secs(10);
 
 /// Everything in `world` that should not be there.
 pub fn left(world: &World, images: &Images) -> Vec<String> {
@@ -65,12 +70,20 @@ fn strangers(world: &World) -> Vec<String> {
     in_pool.chain(beside).chain(in_root).map(|name| format!("{name} is in the volume")).collect()
 }
 
-/// Locks that somebody holds.
+/// Locks that somebody holds, and goes on holding: a tool that was killed, or has nobody any more who
+/// waits for it, takes a moment to end.
 fn locks(world: &World) -> Vec<String> {
     let directory = world.path().join("locks");
     let is_held = |name: &String| {
         let file = File::open(directory.join(name)).expect("a lock file");
-        file.try_lock().is_err()
+        let began = Instant::now();
+        while file.try_lock().is_err() {
+            if began.elapsed() > TOOLS_END_WITHIN {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+        false
     };
     names(&directory).into_iter().filter(is_held).map(|name| format!("{name} is held")).collect()
 }

@@ -30,7 +30,7 @@ use self::play::Played;
 const SAMPLE: usize = 96;
 
 /// How many worlds there are at once: most of the time a run waits.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 48;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -52,12 +52,8 @@ fn sweep() -> Result<(), String> {
     let played = play_all(&chosen, &images);
     let failed: Vec<_> =
         played.iter().filter(|(_, played)| !played.complaints.is_empty()).collect();
-    for (case, played) in &failed {
-        println!("\nFAILED {case}");
-        for complaint in &played.complaints {
-            println!("  - {complaint}");
-        }
-        println!("{}", played.told);
+    for (case, _) in &failed {
+        println!("FAILED {case}");
     }
     tell_summary(&played);
     println!(
@@ -125,7 +121,9 @@ fn play_all<'a>(cases: &[&'a Case], images: &Images) -> Vec<(&'a Case, Played)> 
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let played = play::play(case, images);
                     let mark = if played.complaints.is_empty() { "ok" } else { "FAILED" };
-                    println!("{mark:6} {:5.1} s  {}  {case}", played.seconds, played.ends());
+                    let seconds = played.seconds;
+                    let told = format!("{mark:6} {seconds:5.1} s  {}  {case}\n", played.ends());
+                    print!("{told}{}", played.complaint());
                     all_played.lock().expect("no panic").push((*case, played));
                 }
             });

@@ -49,6 +49,15 @@ impl Played {
         let took: Vec<_> = self.took.iter().map(|seconds| format!("{seconds:.1}")).collect();
         format!("{} ({})", self.ended, took.join(" + "))
     }
+
+    /// All there is to know where it was not as it has to be; else nothing.
+    pub fn complaint(&self) -> String {
+        if self.complaints.is_empty() {
+            return String::new();
+        }
+        let complaints = self.complaints.iter().map(|complaint| format!("  - {complaint}\n"));
+        complaints.collect::<String>() + &self.told
+    }
 }
 
 /// A volume whose bricks close their changelogs every 15 s, unless asked to, and a session that
