@@ -40,6 +40,14 @@ impl ImageFile {
         &self.path
     }
 
+    /// Opens it once more.
+    ///
+    /// # Errors
+    /// As [`ImageFile::open`].
+    pub(crate) fn again(&self) -> io::Result<Self> {
+        Self::open(&self.path)
+    }
+
     /// The open file, for readers that seek.
     pub(crate) fn file(&self) -> &File {
         &self.file

@@ -15,11 +15,9 @@ use std::io;
 
 use qcow2_snap::image::ImageError;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use tool_command::Stop;
 
-use self::reader::Chunk;
-use crate::image_file::{ImageFile, hex};
+use crate::image_file::ImageFile;
 use crate::record::State;
 
 /// No span is smaller.
@@ -107,7 +105,7 @@ impl Digests {
 
 impl Reading<'_> {
     /// Calls `see` with the number and the digest of each span, in order, and `read` with the
-    /// bytes that were read, after every read. Reads and digests at the same time.
+    /// number of bytes of the state after every read.
     ///
     /// A span that cannot be read does not end it.
     ///
@@ -115,68 +113,20 @@ impl Reading<'_> {
     /// Where the tables end it, or somebody.
     pub(crate) fn each_span(
         &self,
-        mut read: impl FnMut(u64),
-        mut see: impl FnMut(u64, io::Result<String>),
+        read: impl FnMut(u64),
+        see: impl FnMut(u64, io::Result<String>),
     ) -> Result<(), Ended> {
-        let mut spans = Spans::default();
-        reader::each_chunk(self, |chunk| {
-            read(chunk.parts.iter().map(|part| part.length).sum());
-            spans.go_on_to(chunk.offset / self.span, &mut see);
-            spans.add(chunk);
-        })?;
-        spans.go_on_to(self.size.div_ceil(self.span), &mut see);
-        Ok(())
-    }
-}
-
-/// The digest of the span at hand.
-#[derive(Debug, Default)]
-struct Spans {
-    number: u64,
-    digest: Sha256,
-    failed: Option<io::Error>,
-}
-
-impl Spans {
-    fn go_on_to(&mut self, number: u64, see: &mut impl FnMut(u64, io::Result<String>)) {
-        while self.number < number {
-            let digest = hex(&self.digest.finalize_reset());
-            see(self.number, self.failed.take().map_or(Ok(digest), Err));
-            self.number += 1;
-        }
-    }
-
-    fn add(&mut self, chunk: &Chunk) {
-        let bytes = match &chunk.bytes {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                self.failed = self.failed.take().or_else(|| Some(same(error)));
-                return;
-            }
-        };
-        for part in &chunk.parts {
-            if let Some(length) = part.begins {
-                self.digest.update(part.offset.to_be_bytes());
-                self.digest.update(length.to_be_bytes());
-            }
-            self.digest.update(chunk.bytes_of(part, bytes));
-        }
-    }
-}
-
-/// The error once more.
-fn same(error: &io::Error) -> io::Error {
-    match error.raw_os_error() {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => io::Error::new(error.kind(), error.to_string()),
+        reader::each_span(self, read, see)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use qcow2_snap::plan::Format;
+    use sha2::{Digest, Sha256};
 
     use super::*;
+    use crate::image_file::hex;
 
     const SIZE: u64 = 5 * MIN_SPAN / 2;
 
@@ -199,7 +149,7 @@ mod tests {
         let mut spans = Vec::new();
         let mut read = 0;
         reading.each_span(|bytes| read += bytes, |_, digest| spans.push(digest))?;
-        assert_eq!(read, SIZE);
+        assert_eq!(read, if held == SIZE { SIZE } else { held / MIN_SPAN * MIN_SPAN });
         Ok(spans)
     }
 

@@ -1,56 +1,143 @@
-//! Reads the ranges of a state in the order of the file, while another thread works on what was
-//! read before.
+//! Reads and digests the spans of a file, several at the same time.
+//!
+//! Reading waits for the network, and for a client and bricks that want the processor as well; a
+//! digest wants the processor. Side by side neither waits for the other.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::{self, ControlFlow};
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use qcow2_snap::image::Extent;
+use sha2::{Digest, Sha256};
 
 use super::ranges::{MOST, Range, Window};
 use super::{Ended, Reading};
+use crate::image_file::{ImageFile, hex};
 use crate::sampling::Piece;
 
+/// How many spans are worked on at the same time.
+const WORKERS: usize = 4;
+
 /// No more is read at once, and no read goes across a multiple of it: that is how a file is read
-/// fastest. Every span is a multiple of it.
+/// fastest.
 const CHUNK: u64 = 1 << 20;
 
 /// How many bytes between two ranges are read along rather than left out by another read.
 const GAP: u64 = 64 << 10;
 
-/// How many chunks wait to be worked on at most.
-const WAITING: usize = 8;
-
-/// A part of the file that was read at once. It lies in one span.
-#[derive(Debug)]
-pub(super) struct Chunk {
-    /// Where it starts in the file.
-    pub offset: u64,
-    /// What of it belongs to the state, in order.
-    pub parts: Vec<Part>,
-    /// Its bytes, without "copied" flags where these say nothing.
-    pub bytes: io::Result<Vec<u8>>,
+/// What a worker tells.
+enum Event {
+    /// So many bytes of the state have been read.
+    Read(u64),
+    /// A span is done.
+    Span(u64, io::Result<String>),
 }
 
-/// A part of a range that lies in one chunk.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Part {
-    /// Where it starts in the file.
-    pub offset: u64,
-    /// Its length in bytes.
-    pub length: u64,
-    /// Where a range begins with it: the range's length, up to the end of the span.
-    pub begins: Option<u64>,
-    /// Whether it is of a level-2 table in which "copied" flags say nothing.
-    has_flags: bool,
+/// Calls `see` with the number and the digest of each span, in order, and `read` with the number of
+/// bytes of the state after every read.
+///
+/// # Errors
+/// Where the tables end it, or somebody.
+pub(super) fn each_span(
+    reading: &Reading<'_>,
+    mut read: impl FnMut(u64),
+    mut see: impl FnMut(u64, io::Result<String>),
+) -> Result<(), Ended> {
+    let plan = Mutex::new(Plan::new(reading));
+    let (sender, events) = mpsc::channel();
+    thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            let (plan, sender) = (&plan, sender.clone());
+            scope.spawn(move || work(reading, plan, &sender));
+        }
+        // The events end when the last worker does.
+        drop(sender);
+        let (mut early, mut next) = (BTreeMap::new(), 0);
+        for event in events {
+            match event {
+                Event::Read(bytes) => read(bytes),
+                Event::Span(number, digest) => drop(early.insert(number, digest)),
+            }
+            while let Some(digest) = early.remove(&next) {
+                see(next, digest);
+                next += 1;
+            }
+        }
+    });
+    let ended = plan.into_inner().unwrap_or_else(PoisonError::into_inner).ended;
+    ended.map_or(Ok(()), Err)
 }
 
-impl Chunk {
-    /// The bytes of a part of it.
-    pub(super) fn bytes_of<'a>(&self, part: &Part, bytes: &'a [u8]) -> &'a [u8] {
-        part.place_in(self.offset).and_then(|place| bytes.get(place)).unwrap_or_default()
+/// Works on one span after the other, until there is none or it is ended. Its file is its own: the
+/// system foresees what a file is read for by what was read through it before.
+fn work(reading: &Reading<'_>, plan: &Mutex<Plan<'_>>, events: &Sender<Event>) {
+    let file = reading.file.again();
+    let mut buffer = Vec::new();
+    loop {
+        let mut all = plan.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((number, ranges)) = all.next() else { return };
+        drop(all);
+        let result = match &file {
+            Ok(file) => digest(reading, file, &ranges, &mut buffer, events),
+            Err(error) => Err(same(error)),
+        };
+        // Nobody listens any more where hearing of another one panicked.
+        if events.send(Event::Span(number, result)).is_err() {
+            return;
+        }
     }
+}
+
+/// The digest of the ranges of one span.
+fn digest(
+    reading: &Reading<'_>,
+    file: &ImageFile,
+    ranges: &[Range],
+    buffer: &mut Vec<u8>,
+    events: &Sender<Event>,
+) -> io::Result<String> {
+    let mut digest = Sha256::new();
+    let mut parts = ranges.iter().copied().flat_map(parts).peekable();
+    let mut chunk = Vec::new();
+    while let Some(part) = parts.next() {
+        chunk.push(part);
+        if parts.peek().is_some_and(|next| are_read_at_once(&part, next)) {
+            continue;
+        }
+        let start = chunk.first().map_or(part.offset, |first| first.offset);
+        file.read(Piece { offset: start, length: part.end() - start }, buffer)?;
+        for part in &chunk {
+            let place = part.place_in(start).and_then(|place| buffer.get_mut(place));
+            let bytes = place.unwrap_or_default();
+            if part.has_flags {
+                reading.state.clear_flags(bytes);
+            }
+            if let Some(length) = part.begins {
+                digest.update(part.offset.to_be_bytes());
+                digest.update(length.to_be_bytes());
+            }
+            digest.update(bytes);
+        }
+        // See above.
+        let _ = events.send(Event::Read(chunk.drain(..).map(|part| part.length).sum()));
+        if reading.stop.is_due() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+    }
+    Ok(hex(&digest.finalize()))
+}
+
+/// A part of a range that is read at once.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    offset: u64,
+    length: u64,
+    /// The length of the range, where it begins with this.
+    begins: Option<u64>,
+    has_flags: bool,
 }
 
 impl Part {
@@ -65,53 +152,92 @@ impl Part {
     }
 }
 
-/// Calls `work` with every chunk, in the order of the file.
-///
-/// # Errors
-/// Where the tables end it, or somebody.
-pub(super) fn each_chunk(reading: &Reading<'_>, mut work: impl FnMut(&Chunk)) -> Result<(), Ended> {
-    let (sender, chunks) = mpsc::sync_channel(WAITING);
-    let (give_back, empty) = mpsc::channel();
-    thread::scope(|scope| {
-        let reader = scope.spawn(move || Reader { reading, sender, empty }.read());
-        for chunk in chunks {
-            work(&chunk);
-            if let Ok(buffer) = chunk.bytes {
-                // The reader may have come to its end.
-                let _ = give_back.send(buffer);
-            }
-        }
-        reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+/// Cuts a range where chunks end.
+fn parts(range: Range) -> impl Iterator<Item = Part> {
+    let Range { start, end, has_flags } = range;
+    let mut offset = start;
+    std::iter::from_fn(move || {
+        let length = end.checked_sub(offset)?.min(CHUNK - offset % CHUNK);
+        let begins = (offset == start).then_some(end - start);
+        let part = Part { offset, length, begins, has_flags };
+        offset += length;
+        (length > 0).then_some(part)
     })
 }
 
-struct Reader<'a> {
-    reading: &'a Reading<'a>,
-    sender: SyncSender<Chunk>,
-    empty: Receiver<Vec<u8>>,
+fn are_read_at_once(before: &Part, part: &Part) -> bool {
+    before.offset / CHUNK == part.offset / CHUNK && part.offset - before.end() <= GAP
 }
 
-impl Reader<'_> {
-    fn read(self) -> Result<(), Ended> {
-        let (mut start, mut parts) = (Some(0), Vec::new());
-        while let Some(from) = start {
-            let (ranges, next) = self.window(from)?;
-            for part in ranges.iter().flat_map(|range| self.parts(*range)) {
-                let before = parts.last();
-                if before.is_some_and(|before| !are_read_at_once(before, &part)) {
-                    self.read_chunk(std::mem::take(&mut parts))?;
-                }
-                parts.push(part);
-            }
-            start = next;
+/// The error once more.
+fn same(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
+/// The spans that are still to be worked on.
+struct Plan<'a> {
+    reading: &'a Reading<'a>,
+    number: u64,
+    ranges: std::iter::Peekable<std::vec::IntoIter<Range>>,
+    /// Where the ranges that are known end.
+    known: u64,
+    ended: Option<Ended>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(reading: &'a Reading<'a>) -> Self {
+        let ranges = Vec::new().into_iter().peekable();
+        Self { reading, number: 0, ranges, known: 0, ended: None }
+    }
+
+    /// The next span: its number, and what the state has in it.
+    fn next(&mut self) -> Option<(u64, Vec<Range>)> {
+        let Reading { size, span, stop, .. } = *self.reading;
+        let start = self.number.checked_mul(span)?;
+        if stop.is_due() {
+            self.ended = Some(Ended::Stopped);
         }
-        self.read_chunk(parts)
+        if start >= size || self.ended.is_some() {
+            return None;
+        }
+        if start >= self.known {
+            match self.window(start) {
+                Ok((ranges, next)) => {
+                    self.ranges = ranges.into_iter().peekable();
+                    self.known = next.unwrap_or(size);
+                }
+                Err(ended) => {
+                    self.ended = Some(ended);
+                    return None;
+                }
+            }
+        }
+        let number = self.number;
+        self.number += 1;
+        Some((number, self.ranges_before(start.saturating_add(span))))
+    }
+
+    fn ranges_before(&mut self, end: u64) -> Vec<Range> {
+        let mut before = Vec::new();
+        while let Some(range) = self.ranges.peek_mut().filter(|range| range.start < end) {
+            let cut = range.end.min(end);
+            before.push(Range { end: cut, ..*range });
+            if cut < range.end {
+                range.start = cut;
+                break;
+            }
+            self.ranges.next();
+        }
+        before
     }
 
     /// Walks through the tables for the ranges from `start` on. Where these lead to more than
     /// they did once they are not followed on: they may go round in a circle.
     fn window(&self, start: u64) -> Result<(Vec<Range>, Option<u64>), Ended> {
-        let Reading { state, file, size, allocated, span, stop, .. } = *self.reading;
+        let Reading { state, file, size, allocated, span, stop } = *self.reading;
         let mut window = Window::new(start, size, span, MOST);
         let (mut left, mut ended) = (allocated, None);
         let see = |extent: Extent| {
@@ -129,40 +255,4 @@ impl Reader<'_> {
         state.each_extent(file, see).map_err(Ended::Unsound)?;
         ended.map_or_else(|| Ok(window.finish()), Err)
     }
-
-    /// Cuts a range where chunks end.
-    fn parts(&self, range: Range) -> impl Iterator<Item = Part> + use<> {
-        let (span, has_flags) = (self.reading.span, range.has_flags);
-        let (mut offset, mut begins) = (range.start, true);
-        std::iter::from_fn(move || {
-            let in_span = (span - offset % span).min(range.end.checked_sub(offset)?);
-            let length = in_span.min(CHUNK - offset % CHUNK);
-            let part = Part { offset, length, begins: begins.then_some(in_span), has_flags };
-            (offset, begins) = (offset + length, length == in_span);
-            (length > 0).then_some(part)
-        })
-    }
-
-    fn read_chunk(&self, parts: Vec<Part>) -> Result<(), Ended> {
-        if self.reading.stop.is_due() {
-            return Err(Ended::Stopped);
-        }
-        let (Some(first), Some(last)) = (parts.first(), parts.last()) else { return Ok(()) };
-        let piece = Piece { offset: first.offset, length: last.end() - first.offset };
-        let mut buffer = self.empty.try_recv().unwrap_or_default();
-        let result = self.reading.file.read(piece, &mut buffer);
-        for part in parts.iter().filter(|part| part.has_flags) {
-            let place = part.place_in(piece.offset);
-            if let Some(table) = place.and_then(|place| buffer.get_mut(place)) {
-                self.reading.state.clear_flags(table);
-            }
-        }
-        let chunk = Chunk { offset: piece.offset, parts, bytes: result.map(|()| buffer) };
-        // Nobody is there to receive it where working on another one panicked.
-        self.sender.send(chunk).map_err(|_| Ended::Stopped)
-    }
-}
-
-fn are_read_at_once(before: &Part, part: &Part) -> bool {
-    before.offset / CHUNK == part.offset / CHUNK && part.offset - before.end() <= GAP
 }
