@@ -12,8 +12,8 @@ use georep_tests::testbed::{
 };
 
 const TESTS: &[(&str, fn())] = &[
-    ("external_backup_is_proven_and_leaves_no_trace", external_backup),
-    ("internal_backup_is_proven_and_leaves_its_snapshot", internal_backup),
+    ("external_backup_is_proven_and_verified_and_leaves_no_trace", external_backup),
+    ("internal_backup_is_proven_and_verified_and_leaves_its_snapshot", internal_backup),
     ("schedule_ends_0_with_all_that_was_written_before", schedule),
     ("a_vm_shut_off_in_the_middle_is_back_on_its_own_images", shut_off_in_the_middle),
     ("a_signal_in_the_middle_puts_everything_back", signal_in_the_middle),
@@ -55,9 +55,28 @@ fn backup_with(tool: &str, call: &str, instead: &str) -> Output {
     output
 }
 
+/// At every level: from the primary, and at the other site alone.
+#[track_caller]
+fn assert_verified() {
+    for level in ["quick", "check", "full"] {
+        assert_exit(&georep(&["verify", "dr::gv2", "--level", level]), 0);
+        assert_exit(&verify_on_dr(level), 0);
+    }
+}
+
+/// `georep verify` on dr, of the secondary as dr mounts it.
+fn verify_on_dr(level: &str) -> Output {
+    let line = "mnt=$(mktemp -d); mount -t glusterfs -o ro dr:/gv2 $mnt
+        status=0; georep verify --path $mnt --level $0 || status=$?
+        umount $mnt; rmdir $mnt; exit $status";
+    on("dr", &["sh", "-ec", line, level])
+}
+
 fn external_backup() {
     let record = last_record();
     assert_exit(&backup(&["--method", "external", "--verify", "full"]), 0);
+    assert_as_before();
+    assert_verified();
     assert_as_before();
     run_script("prove-copy", &["vm1", "--not-before", &record]);
 }
@@ -66,6 +85,7 @@ fn internal_backup() {
     let record = last_record();
     assert_exit(&backup(&["--method", "internal", "--verify", "full"]), 0);
     assert_as_before();
+    assert_verified();
     let snapshot = shell("p1", "virsh snapshot-list vm1 --name | grep ^georep- | tail -n1");
     run_script("prove-copy", &["vm1", "--not-before", &record, "--snapshot", &snapshot]);
     said("p1", &["virsh", "snapshot-delete", "vm1", &snapshot]);
@@ -221,12 +241,15 @@ fn cut_xml() {
 fn rsync_3_5_0() {
     run_script("rsync", &["3.5.0"]);
     let output = backup(&["--method", "external"]);
+    let verify = georep(&["verify", "dr::gv2"]);
     let schedule = georep(&["schedule", "gv1", "dr", "gv2"]);
     run_script("rsync", &["3.2.7"]);
     assert_exit(&schedule, 1);
     assert_exit(&output, 4);
     assert!(text(&output).contains(".georep/georep-"), "{}", text(&output));
     assert!(text(&output).contains("vm1-data.qcow2"), "{}", text(&output));
+    assert_exit(&verify, 4);
+    assert!(text(&verify).contains(".georep/georep-"), "{}", text(&verify));
     assert_as_before();
     // What 3.5.0 marked as synced is not looked at again: it must change to be copied.
     on("p1", &["sh", "-c", "rm -f /vm/.georep/*.json"]);

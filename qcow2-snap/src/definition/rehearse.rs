@@ -197,10 +197,9 @@ impl Change<'_> {
             },
             "video" => self.video(device),
             name if INSIDE.contains(&name) => {}
-            // libvirt knows where QEMU is here; a definition could name any program.
-            "emulator" => self.edits.take_out(device),
-            // Nobody looks or listens.
-            "graphics" | "sound" | "audio" => self.edits.take_out(device),
+            // libvirt knows where QEMU is here, and a definition could name any program; and nobody
+            // looks or listens.
+            "emulator" | "graphics" | "sound" | "audio" => self.edits.take_out(device),
             _ => self.leave_out(device),
         }
         Ok(())

@@ -74,7 +74,7 @@ pub(super) fn merge(virsh: &Virsh, overlay: &Overlay) -> Result<(), Error> {
     }
     for part in ["format", "storage"] {
         let name = format!("{}-{part}", plan.overlay);
-        monitor.ask::<Value>("blockdev-del", json!({ "node-name": name }))?;
+        monitor.ask::<Value>("blockdev-del", &json!({ "node-name": name }))?;
     }
     Ok(())
 }
@@ -87,8 +87,8 @@ struct Monitor<'a> {
 
 impl Monitor<'_> {
     fn plan(&self) -> Result<Plan, Error> {
-        let nodes: Vec<Node> = self.ask("query-named-block-nodes", json!({ "flat": true }))?;
-        let devices: Vec<Device> = self.ask("query-block", json!({}))?;
+        let nodes: Vec<Node> = self.ask("query-named-block-nodes", &json!({ "flat": true }))?;
+        let devices: Vec<Device> = self.ask("query-block", &json!({}))?;
         plan(&nodes, &devices, &self.overlay.overlay, &self.overlay.base)
             .map_err(|reason| self.failed(reason))
     }
@@ -100,11 +100,11 @@ impl Monitor<'_> {
         if self.job(&id)?.is_none() {
             let (top, base) = (format!("{top}-format"), format!("{base}-format"));
             let job = json!({ "job-id": id, "device": top, "base-node": base });
-            self.ask::<Value>("block-commit", job)?;
+            self.ask::<Value>("block-commit", &job)?;
         }
         while let Some(job) = self.job(&id)? {
             if job.status == "ready" {
-                self.ask::<Value>("job-complete", json!({ "id": id }))?;
+                self.ask::<Value>("job-complete", &json!({ "id": id }))?;
             }
             std::thread::sleep(POLL);
         }
@@ -112,14 +112,14 @@ impl Monitor<'_> {
     }
 
     fn job(&self, id: &str) -> Result<Option<Job>, Error> {
-        let jobs: Vec<Job> = self.ask("query-jobs", json!({}))?;
+        let jobs: Vec<Job> = self.ask("query-jobs", &json!({}))?;
         Ok(jobs.into_iter().find(|job| job.id == id))
     }
 
     fn ask<T: for<'de> Deserialize<'de>>(
         &self,
         execute: &str,
-        arguments: Value,
+        arguments: &Value,
     ) -> Result<T, Error> {
         let command = json!({ "execute": execute, "arguments": arguments });
         self.virsh
