@@ -8,9 +8,8 @@ use gluster_georep::Secondary;
 use serde::{Deserialize, Serialize};
 
 use crate::exit_code::TABLE;
-use crate::run_name::RunName;
-
 use crate::rehearse::Sign;
+use crate::run_name::RunName;
 use crate::status::State;
 
 /// Consistent, proven geo-replicated copies of VMs on GlusterFS.

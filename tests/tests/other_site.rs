@@ -51,7 +51,7 @@ fn as_before() {
     for name in ["vm2", "holes"] {
         let remove = format!(
             "virsh -q destroy {name}; virsh -q undefine {name} --snapshots-metadata
-             rm -f /vm/{name}-*"
+             rm -f /vm/{name}-* /var/log/{name}-console.log"
         );
         on("p1", &["sh", "-c", &remove]);
     }

@@ -300,7 +300,7 @@ fn hostile() {
         change(&mut manifest);
         site.write_manifest(&manifest);
         for output in [restore(&site, &[]), rehearse(&site, &[])] {
-            assert_exit(&output, 1);
+            assert_exit(&output, 4);
             assert_says(&output, &[words]);
         }
         assert_nothing_restored(&site);
@@ -311,7 +311,7 @@ fn hostile() {
     refused(|m| m["domains"][0]["disks"][0]["target"] = json!("../../x"), "has no one disk");
     refused(|m| m["domains"][0]["name"] = json!("db"), "another domain");
     refused(|m| m["domains"][0]["xml"] = json!("<domain>"), "not the XML of a domain");
-    refused(|m| m["images"][1]["format"] = json!("vmdk"), "not known: vmdk");
+    refused(|m| m["images"][1]["format"] = json!("vmdk"), "what cannot be");
     refused(|m| m["images"][0]["backing-file"] = json!("a/web.qcow2"), "does not end");
     refused(|m| m["images"][0]["backing-file"] = json!("json:{}"), "none of the run's images");
 

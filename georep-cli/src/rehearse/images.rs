@@ -12,7 +12,9 @@ use tool_command::Stop;
 
 use crate::error::CliError;
 use crate::image_file::ImageFile;
+use crate::progress::Progress;
 use crate::restore::{Choice, Needed, copy, has_unreadable_holes, open};
+use crate::say::Say;
 
 /// The images of a run as QEMU can read them.
 #[derive(Debug)]
@@ -20,6 +22,7 @@ pub(super) struct Images<'a> {
     choice: &'a Choice,
     qemu_img: &'a QemuImg,
     workplace: &'a Path,
+    say: &'a Say,
     stop: &'a Stop,
     places: BTreeMap<&'a Path, Place>,
 }
@@ -40,9 +43,10 @@ impl<'a> Images<'a> {
         choice: &'a Choice,
         qemu_img: &'a QemuImg,
         workplace: &'a Path,
+        say: &'a Say,
         stop: &'a Stop,
     ) -> Self {
-        Self { choice, qemu_img, workplace, stop, places: BTreeMap::new() }
+        Self { choice, qemu_img, workplace, say, stop, places: BTreeMap::new() }
     }
 
     /// Finds a place for `image`; those behind it have theirs already. Returns what was done where
@@ -63,7 +67,8 @@ impl<'a> Images<'a> {
         let mut place = Place { file: original.clone(), in_place: true, is_own: false };
         let mut done = None;
         if !has_backing_in_place || has_unreadable_holes(&file).map_err(unreadable)? {
-            place = Place { file: self.copied(&file)?, in_place: false, is_own: image.is_top };
+            place =
+                Place { file: self.copied(image, &file)?, in_place: false, is_own: image.is_top };
             done = Some("copied: QEMU cannot read it where it lies");
             if let (Some(backing), Some(behind)) = (backing, &behind) {
                 let (name, format) = (path_text(&behind.file)?, backing.format.to_string());
@@ -97,9 +102,10 @@ impl<'a> Images<'a> {
         Ok(disk.to_owned())
     }
 
-    fn copied(&self, file: &ImageFile) -> Result<PathBuf, CliError> {
+    fn copied(&self, image: &Needed<'_>, file: &ImageFile) -> Result<PathBuf, CliError> {
         let to = self.new_file("copy");
-        let copied = copy(file, self.workplace, self.stop, &mut |_| {})?.file;
+        let mut progress = Progress::new(self.say, "image", image.path(), image.record.size);
+        let copied = copy(file, self.workplace, self.stop, &mut progress)?.file;
         copied.persist(&to).map_err(|error| CliError::io("write", &to, error.error))?;
         Ok(to)
     }

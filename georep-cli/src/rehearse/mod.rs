@@ -31,6 +31,7 @@ use crate::args::RehearseArgs;
 use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::manifest::DomainRecord;
+use crate::progress::Progress;
 use crate::restore::{Choice, Needed, copy, differences, in_pool, needed, open};
 use crate::say::Say;
 use crate::side_by_side::side_by_side;
@@ -86,8 +87,8 @@ impl<'a> Rehearse<'a> {
     /// # Errors
     /// Where no domain could be tried.
     fn run(&self, needed: &'a [Needed<'a>], workplace: &Path) -> Result<Vec<Fate<'a>>, CliError> {
-        let wrong = self.compare(needed);
-        let mut images = Images::new(self.choice, &self.qemu_img, workplace, &self.stop);
+        let wrong = self.compare(needed)?;
+        let mut images = Images::new(self.choice, &self.qemu_img, workplace, &self.say, &self.stop);
         for image in needed {
             if wrong.iter().any(|(path, _)| *path == image.path()) {
                 continue;
@@ -126,21 +127,19 @@ impl<'a> Rehearse<'a> {
     }
 
     /// What is not as recorded, image by image: that it boots would prove nothing.
-    fn compare(&self, needed: &'a [Needed<'a>]) -> Vec<(&'a Path, String)> {
-        let in_time = |_: &&Needed<'_>| !self.stop.is_due();
-        let found = needed.iter().take_while(in_time).flat_map(|image| {
-            let file = self.choice.pool.join(image.path());
-            let found = match differences(self.choice, image, &file) {
-                Ok(found) => found.iter().map(ToString::to_string).collect(),
-                Err(error) => vec![error.to_string()],
-            };
-            found.into_iter().map(|what| (image.path(), what))
-        });
-        let found: Vec<_> = found.collect();
-        if found.is_empty() && !self.stop.is_due() {
+    fn compare(&self, needed: &'a [Needed<'a>]) -> Result<Vec<(&'a Path, String)>, CliError> {
+        let mut found = Vec::new();
+        for image in needed {
+            if self.stop.is_due() {
+                return Err(CliError::failed("interrupted"));
+            }
+            let wrong = differences(self.choice, image, &self.choice.pool.join(image.path()))?;
+            found.extend(wrong.iter().map(|mismatch| (image.path(), mismatch.to_string())));
+        }
+        if found.is_empty() {
             self.say.step("compare", format_args!("{} images are as recorded", needed.len()));
         }
-        found
+        Ok(found)
     }
 
     /// Starts one domain, waits for its sign, and ends it.
@@ -225,7 +224,8 @@ impl<'a> Rehearse<'a> {
         let file = nvram.as_ref().and_then(|nvram| nvram.source.file());
         let Some(file) = file.and_then(|file| in_pool(self.choice, file)) else { return Ok(()) };
         let directory = to.parent().unwrap_or(to);
-        let copied = copy(&open(self.choice, &file)?, directory, &self.stop, &mut |_| {})?;
+        let mut progress = Progress::new(&self.say, "image", &file, 0);
+        let copied = copy(&open(self.choice, &file)?, directory, &self.stop, &mut progress)?;
         copied.file.persist(to).map_err(|error| CliError::io("write", to, error.error))?;
         Ok(())
     }

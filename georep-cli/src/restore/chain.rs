@@ -9,6 +9,7 @@ use qcow2_snap::plan::Format;
 
 use super::choice::Choice;
 use crate::error::CliError;
+use crate::exit_code::Exit;
 use crate::image_file::ImageFile;
 use crate::manifest::{ImageRecord, Manifest};
 
@@ -66,7 +67,8 @@ pub(crate) fn needed(choice: &Choice) -> Result<Vec<Needed<'_>>, CliError> {
         }
         if next.is_some_and(|path| chain.contains(&path)) {
             let shown = top.display();
-            return Err(CliError::failed(format!("the chain behind `{shown}` does not end")));
+            let text = format!("the chain behind `{shown}` does not end");
+            return Err(CliError::new(Exit::Mismatch, text));
         }
         order.extend(chain.into_iter().rev());
     }
@@ -87,7 +89,7 @@ fn read<'m>(
     if choice.pool.join(path).exists() {
         open(choice, path)?;
     }
-    let format = format_of(record)?;
+    let format = record.format();
     let behind = record.backing_file.as_ref().filter(|_| format == Format::Qcow2);
     let backing = behind.map(|name| behind_it(manifest, roots, path, name)).transpose()?;
     Ok(Needed { record, format, is_top, backing })
@@ -108,13 +110,6 @@ pub(crate) fn open(choice: &Choice, path: &Path) -> Result<ImageFile, CliError> 
     ImageFile::open(&real).map_err(unreadable)
 }
 
-fn format_of(record: &ImageRecord) -> Result<Format, CliError> {
-    Format::named(&record.format).ok_or_else(|| {
-        let (path, format) = (record.path.display(), &record.format);
-        CliError::failed(format!("the image `{path}` is of a format that is not known: {format}"))
-    })
-}
-
 fn behind_it<'m>(
     manifest: &'m Manifest,
     roots: &BTreeSet<PathBuf>,
@@ -123,14 +118,14 @@ fn behind_it<'m>(
 ) -> Result<Backing<'m>, CliError> {
     let images: Vec<_> = manifest.images.iter().map(|image| image.path.as_path()).collect();
     let unknown = || {
-        CliError::failed(format!(
-            "the backing file `{name}` of image `{}` is none of the run's images",
-            image.display()
-        ))
+        let image = image.display();
+        let text =
+            format!("the backing file `{name}` of image `{image}` is none of the run's images");
+        CliError::new(Exit::Mismatch, text)
     };
     let (path, is_elsewhere) = resolve(&images, roots, image, name).ok_or_else(unknown)?;
     let record = manifest.images.iter().find(|image| image.path == path).ok_or_else(unknown)?;
-    Ok(Backing { image: path, format: format_of(record)?, is_elsewhere })
+    Ok(Backing { image: path, format: record.format(), is_elsewhere })
 }
 
 /// Directories that the primary reached the pool by: where a disk's file is the image of the

@@ -38,7 +38,8 @@ impl Choice {
         manifest.domains = chosen(manifest.domains, names)?;
         for domain in &manifest.domains {
             check(domain, &manifest.images).map_err(|reason| {
-                CliError::failed(format!("the manifest of {}: {reason}", manifest.run))
+                let text = format!("the manifest of {}: {reason}", manifest.run);
+                CliError::new(Exit::Mismatch, text)
             })?;
         }
         Ok(Self { pool, manifest })

@@ -5,7 +5,6 @@ use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
@@ -13,19 +12,17 @@ use tool_command::Stop;
 
 use crate::error::CliError;
 use crate::image_file::ImageFile;
+use crate::progress::Progress;
+use crate::sampling::Piece;
 
-/// What is read at once. No shard is smaller (GlusterFS: `features.shard-block-size` is 4 MB or
-/// more), so a block lies in two of them at most.
+/// What is read at once. No shard is smaller: `features.shard-block-size` is 4 MB or more.
 const BLOCK: u64 = 4 << 20;
 
-/// The unit in which holes are kept, and in which a border between two shards is looked for.
+/// The unit in which holes are kept.
 const PAGE: usize = 4096;
 
 /// A page of a hole.
 const ZEROS: [u8; PAGE] = [0; PAGE];
-
-/// How often somebody is told how far a copy is.
-const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
 /// What temporary copies are called, so that one left by a kill is known.
 const PREFIX: &str = ".georep-restore-";
@@ -43,7 +40,7 @@ pub(crate) struct Copied {
 }
 
 /// Copies the whole of `from` to a temporary file in `directory`, with its permissions, and waits
-/// until the disk has it. Where it takes long, `progress` is told how far it is, in bytes.
+/// until the disk has it.
 ///
 /// # Errors
 /// Where it cannot be read or written, or `stop` is due; then nothing is left.
@@ -51,25 +48,27 @@ pub(crate) fn copy(
     from: &ImageFile,
     directory: &Path,
     stop: &Stop,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut Progress<'_>,
 ) -> Result<Copied, CliError> {
     let unwritable = |source| CliError::io("write into", directory, source);
-    let file = temporary_in(directory).map_err(unwritable)?;
     let unreadable = |source| CliError::io("read the image", from.path(), source);
-    let read = match rustix::fs::ioctl_ficlone(file.as_file(), from.file()) {
-        Ok(()) => 0,
-        Err(_) => {
-            let mut last = Instant::now();
-            let mut each_block = |offset| {
-                if last.elapsed() >= PROGRESS_EVERY {
-                    progress(offset);
-                    last = Instant::now();
-                }
-                if stop.is_due() { Err(CliError::failed("interrupted")) } else { Ok(()) }
-            };
-            read_and_write(from, file.as_file(), &mut each_block, &unreadable, &unwritable)?
+    let file = temporary_in(directory).map_err(unwritable)?;
+    let mut read = 0;
+    if rustix::fs::ioctl_ficlone(file.as_file(), from.file()).is_err() {
+        let size = from.size().map_err(unreadable)?;
+        file.as_file().set_len(size).map_err(unwritable)?;
+        let mut buffer = Vec::new();
+        while read < size {
+            if stop.is_due() {
+                return Err(CliError::failed("interrupted"));
+            }
+            let piece = Piece { offset: read, length: BLOCK.min(size - read) };
+            from.read(piece, &mut buffer).map_err(unreadable)?;
+            write_data(file.as_file(), read, &buffer).map_err(unwritable)?;
+            read += piece.length;
+            progress.add(piece.length);
         }
-    };
+    }
     let mode = from.file().metadata().map_err(unreadable)?.mode();
     file.as_file().set_permissions(Permissions::from_mode(mode & 0o777)).map_err(unwritable)?;
     file.as_file().sync_all().map_err(unwritable)?;
@@ -96,57 +95,6 @@ pub(super) fn left_in(directory: &Path) -> Vec<PathBuf> {
 pub(crate) fn can_clone(from: &ImageFile, directory: &Path) -> bool {
     let file = temporary_in(directory);
     file.is_ok_and(|file| rustix::fs::ioctl_ficlone(file.as_file(), from.file()).is_ok())
-}
-
-fn read_and_write(
-    from: &ImageFile,
-    to: &File,
-    each_block: &mut dyn FnMut(u64) -> Result<(), CliError>,
-    unreadable: &dyn Fn(io::Error) -> CliError,
-    unwritable: &dyn Fn(io::Error) -> CliError,
-) -> Result<u64, CliError> {
-    let size = from.size().map_err(unreadable)?;
-    to.set_len(size).map_err(unwritable)?;
-    let (mut offset, mut read) = (0, 0);
-    let mut buffer = Vec::new();
-    while offset < size {
-        each_block(offset)?;
-        let length = BLOCK.min(size - offset);
-        buffer.resize(usize::try_from(length).unwrap_or(0), 0);
-        read += read_block(from.file(), offset, &mut buffer).map_err(unreadable)?;
-        write_data(to, offset, &buffer).map_err(unwritable)?;
-        offset += length;
-    }
-    Ok(read)
-}
-
-/// Fills `block` and returns how many bytes of it were there to be read.
-///
-/// A shard that was never written is missing, and reading it through a read-only mount ends with
-/// EROFS (see [`ImageFile::read`]): that is a hole. Where both ends of a block are in one, all of
-/// it is.
-fn read_block(from: &File, offset: u64, block: &mut [u8]) -> io::Result<u64> {
-    match from.read_exact_at(block, offset) {
-        Err(error) if is_hole(&error) => block.fill(0),
-        result => return result.map(|()| block.len() as u64),
-    }
-    let end = offset + block.len() as u64;
-    let page = |at| from.read_exact_at(&mut [0], at);
-    if is_missing(&page(offset)) && is_missing(&page(end - 1)) {
-        return Ok(0);
-    }
-    let (mut at, mut read) = (offset, 0);
-    for page in block.chunks_mut(PAGE) {
-        match from.read_exact_at(page, at) {
-            Err(error) if is_hole(&error) => page.fill(0),
-            result => {
-                result?;
-                read += page.len() as u64;
-            }
-        }
-        at += page.len() as u64;
-    }
-    Ok(read)
 }
 
 /// Writes what is not zero, neighbours at once: what is not written is a hole.
@@ -194,6 +142,12 @@ fn is_hole(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::say::Say;
+
+    fn copy_with(from: &ImageFile, directory: &Path, stop: &Stop) -> Result<Copied, CliError> {
+        let say = Say::begin("a test");
+        copy(from, directory, stop, &mut Progress::new(&say, "copy", from.path(), 0))
+    }
 
     #[test]
     fn a_copy_is_the_same_and_its_zeros_are_holes() {
@@ -205,7 +159,7 @@ mod tests {
         std::fs::write(&path, &bytes).unwrap();
         std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
         let from = ImageFile::open(&path).unwrap();
-        let copied = copy(&from, directory.path(), &Stop::default(), &mut |_| {}).unwrap();
+        let copied = copy_with(&from, directory.path(), &Stop::default()).unwrap();
         let metadata = copied.file.as_file().metadata().unwrap();
         assert_eq!(std::fs::read(copied.file.path()).unwrap(), bytes);
         assert_eq!(metadata.mode() & 0o777, 0o640);
@@ -222,7 +176,7 @@ mod tests {
         stop.request();
         let from = ImageFile::open(&path).unwrap();
         if !can_clone(&from, directory.path()) {
-            assert!(copy(&from, directory.path(), &stop, &mut |_| {}).is_err());
+            assert!(copy_with(&from, directory.path(), &stop).is_err());
         }
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }

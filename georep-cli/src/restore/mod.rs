@@ -32,6 +32,7 @@ use crate::compare::{self, Mismatch};
 use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::image_file::ImageFile;
+use crate::progress::Progress;
 use crate::say::{Say, bytes};
 use crate::signals;
 use crate::tools::search_path;
@@ -142,12 +143,8 @@ impl Restore<'_, '_> {
     fn copy(&self, from: &ImageFile, to: &Path, made: &mut Made) -> Result<Copied, CliError> {
         let directory = to.parent().unwrap_or(to);
         made.directory(directory)?;
-        let name = to.strip_prefix(&self.plan.to).unwrap_or(to).display();
-        let size = from.size().unwrap_or(0);
-        let mut progress = |offset| {
-            let text = format_args!("{name}: {} of {}", bytes(offset), bytes(size));
-            self.say.step("copy", text);
-        };
+        let name = to.strip_prefix(&self.plan.to).unwrap_or(to);
+        let mut progress = Progress::new(&self.say, "copy", name, from.size().unwrap_or(0));
         copy(from, directory, &self.stop, &mut progress)
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::plan::Plan;
-use crate::compare::Mismatch;
+use crate::compare::{Mismatch, files, tell};
 use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::say::{Say, bytes};
@@ -75,9 +75,7 @@ pub(super) fn report(
             (Vec::new(), mismatches, Some(error))
         }
     };
-    for mismatch in &mismatches {
-        say.warn("differs", mismatch);
-    }
+    tell(say, &mismatches);
     if json {
         print_document(plan, &images, &mismatches, failed.as_ref())?;
     }
@@ -126,13 +124,11 @@ fn print_document(
 }
 
 fn differs(plan: &Plan<'_>, mismatches: &[Mismatch]) -> CliError {
-    let mut files: Vec<_> = mismatches.iter().map(|m| m.file.display().to_string()).collect();
-    files.dedup();
     let manifest = &plan.choice.manifest;
     let text = format!(
         "these files are not as {} recorded them, and nothing was defined: {}",
         manifest.run,
-        files.join(", ")
+        files(mismatches)
     );
     let error = CliError::new(Exit::Mismatch, text);
     if plan.choice.is_internal() {
