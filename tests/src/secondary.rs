@@ -96,7 +96,7 @@ impl Secondary {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    /// Tells the stand-in for virsh what to be like: see [`VIRSH`].
+    /// Tells the stand-in for virsh what to be like: see the script.
     ///
     /// # Panics
     /// Where that cannot be written.
