@@ -6,9 +6,9 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::fault::PlannedFault;
+use super::fault::{CallId, PlannedFault};
 use super::libvirt::Domain;
-use super::{CALLS, Scenario, State, World};
+use super::{CALLS, Scenario, State, World, lines};
 use crate::program;
 use crate::qcow2;
 
@@ -137,7 +137,7 @@ impl World {
 
     /// From now on calls are counted anew, and this one goes wrong.
     pub fn plan_fault(&self, fault: Option<&PlannedFault>) {
-        for kept in [CALLS, CALL_IDS, FAULT] {
+        for kept in [CALLS, CALL_IDS, FAULT, BEFELL] {
             match fs::remove_file(self.path().join(kept)) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => panic!("{error}"),
                 _ => {}
@@ -153,6 +153,21 @@ impl World {
         let mut state = self.state();
         state.options.insert(name.to_owned(), value.to_owned());
         self.write("state.json", &state);
+    }
+
+    /// Whether the call that was to go wrong has been made.
+    pub fn fault_befell(&self) -> bool {
+        self.path().join(BEFELL).exists()
+    }
+
+    /// The calls that were made, each as it is in every run.
+    pub fn call_ids(&self) -> Vec<CallId> {
+        let mut ids: Vec<CallId> = Vec::new();
+        for line in lines(&self.path().join(CALL_IDS)).expect("the calls") {
+            let occurrence = 1 + ids.iter().filter(|id| id.line == line).count();
+            ids.push(CallId { line, occurrence });
+        }
+        ids
     }
 
     /// A command line of `georep` in this world, with a `/tmp` of its own: mounts that a killed run
@@ -175,6 +190,9 @@ impl World {
 
 /// The file in a world that says which call goes wrong.
 pub const FAULT: &str = "fault.json";
+
+/// The file that is in a world once that call has been made.
+pub const BEFELL: &str = "befell";
 
 /// The file in a world that lists the calls as they are in every run.
 pub const CALL_IDS: &str = "call-ids";

@@ -88,21 +88,27 @@ fn locks(world: &World) -> Vec<String> {
     names(&directory).into_iter().filter(is_held).map(|name| format!("{name} is held")).collect()
 }
 
-/// Runs that their journal does not call ended, and what the session is to be put back to.
+/// Whether a run has left a note of how the session was before.
+pub fn is_session_noted(world: &World) -> bool {
+    !notes(world).is_empty()
+}
+
+fn notes(world: &World) -> Vec<String> {
+    names(&world.path().join("state")).into_iter().filter(|name| name != "runs").collect()
+}
+
+/// Runs that their journal does not call ended, and notes of what is to be put back.
 pub fn unfinished(world: &World) -> Vec<String> {
     let runs = world.path().join("state/runs");
     let is_unfinished = |name: &String| {
         let run: serde_json::Value = read(&runs.join(name)).expect("a journal");
         run.get("ended").is_none_or(serde_json::Value::is_null)
     };
-    let mut left: Vec<_> = names(&runs)
-        .into_iter()
-        .filter(is_unfinished)
-        .map(|name| format!("after recover: {name} is not ended"))
-        .collect();
-    let notes = names(&world.path().join("state")).into_iter().filter(|name| name != "runs");
-    left.extend(notes.map(|name| format!("after recover: {name} is in the state directory")));
-    left
+    let unfinished = names(&runs).into_iter().filter(is_unfinished);
+    let left = unfinished.map(|name| format!("after recover: {name} is not ended"));
+    let notes = notes(world).into_iter();
+    left.chain(notes.map(|name| format!("after recover: {name} is in the state directory")))
+        .collect()
 }
 
 /// What is in a directory; nothing where it is not there.

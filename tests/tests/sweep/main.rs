@@ -1,19 +1,21 @@
 //! Every call of a backup goes wrong, in every way that a call can; then `georep recover` runs, and
-//! then another backup, without a fault. Nothing may be left, and nothing lost.
+//! then another backup, without a fault. Nothing may be left, and nothing lost. The same with every
+//! call of a recovery, after which another one runs.
 //!
 //! The state of the simulated world changes only through calls of tools. So a run that is killed
 //! anywhere leaves what it leaves where it is killed at one of its calls.
 //!
-//! What is run, and how many of the cases at once, the environment says: `GEOREP_SWEEP` is `all`, how
-//! many cases, spread over all of them, or `list`, to see their names; `GEOREP_SWEEP_CASE` is a part of the names of those that
-//! are run; `GEOREP_SWEEP_AT_ONCE` is how many worlds there are at the same time.
+//! What is run, and how much of it at once, the environment says:
+//! - `GEOREP_SWEEP` is `all`, how many cases, spread over all of them, or `list`, to see their names;
+//! - `GEOREP_SWEEP_CASE` is a part of the names of those that are run;
+//! - `GEOREP_SWEEP_AT_ONCE` is how many worlds there are at the same time.
 
 mod case;
 mod left;
 mod play;
 mod records;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +25,7 @@ use std::{env, thread};
 use georep_tests::simulated::vms::Images;
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use self::case::{Case, Method};
+use self::case::{Case, Method, Stage};
 use self::play::Played;
 
 /// How many cases are run where nobody asks for more.
@@ -66,19 +68,18 @@ fn sweep() -> Result<(), String> {
     if failed.is_empty() { Ok(()) } else { Err(format!("{} cases failed", failed.len())) }
 }
 
-/// Every call of a backup without a fault, by both methods, with every kind of fault.
+/// Every call of a backup without a fault, by both methods, with every kind of fault; and every call
+/// of a recovery.
 fn all_cases(images: &Images) -> Result<Vec<Case>, String> {
     let mut all = Vec::new();
-    for method in Method::ALL {
-        let (ids, played) = play::without_fault(method, images);
+    for (stage, method) in Stage::ALL.into_iter().flat_map(|s| Method::ALL.map(|m| (s, m))) {
+        let (ids, played) = play::without_fault(stage, method, images);
         if !played.complaints.is_empty() {
-            return Err(format!(
-                "{method}, without a fault: {:?}\n{}",
-                played.complaints, played.told
-            ));
+            return Err(format!("{method} {stage}, without a fault:\n{}", played.complaint()));
         }
-        println!("sweep: {} calls of a backup by the {method} method", ids.len());
-        all.extend(case::cases(method, &ids));
+        let cases = case::cases(stage, method, &ids);
+        println!("sweep: {method} {stage}: {} calls, {} cases", ids.len(), cases.len());
+        all.extend(cases);
     }
     Ok(all)
 }
@@ -138,15 +139,13 @@ fn play_all<'a>(cases: &[&'a Case], images: &Images) -> Vec<(&'a Case, Played)> 
 fn tell_summary(played: &[(&Case, Played)]) {
     let mut ends: BTreeMap<_, BTreeMap<String, usize>> = BTreeMap::new();
     for (case, played) in played {
-        let of_kind = ends.entry(case.fault.kind).or_default();
+        let of_kind = ends.entry((case.stage, case.fault.kind)).or_default();
         *of_kind.entry(played.ended.clone()).or_default() += 1;
     }
-    for (kind, ends) in &ends {
+    for ((stage, kind), ends) in &ends {
         let ends: Vec<_> = ends.iter().map(|(end, count)| format!("{end}: {count}")).collect();
-        println!("sweep: {kind}: {}", ends.join(", "));
+        println!("sweep: {stage}: {kind}: {}", ends.join(", "));
     }
-    let calls: BTreeSet<_> =
-        played.iter().map(|(case, _)| (case.method, &case.fault.call)).collect();
     let missed = played.iter().filter(|(_, played)| !played.befell).count();
-    println!("sweep: {} different calls; {missed} faults met no call", calls.len());
+    println!("sweep: {missed} faults met no call");
 }

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use georep_tests::simulated::fault::CallId;
-use georep_tests::simulated::vms::{CALL_IDS, Images};
-use georep_tests::simulated::{Row, Scenario, World, lines};
+use georep_tests::simulated::fault::{CallId, PlannedFault};
+use georep_tests::simulated::vms::Images;
+use georep_tests::simulated::{Row, Scenario, World};
 
-use crate::case::{Case, Method};
+use crate::case::{Case, Method, Stage, death};
 use crate::left::{self, Snapshots};
 
-/// How long a tool may hang.
-const COMMAND_LIMIT: &str = "4";
+/// How many seconds a tool may hang: longer than any takes that does not, on a busy machine, too.
+const COMMAND_LIMIT: &str = "5";
 
 /// No run takes so long.
 const RUN_LIMIT: Duration = Duration::from_secs(600);
@@ -75,51 +75,58 @@ fn scenario() -> Scenario {
     }
 }
 
-/// A run without a fault: its calls, and what came of it.
-pub fn without_fault(method: Method, images: &Images) -> (Vec<CallId>, Played) {
+/// A backup, or the recovery of one that was killed, without a fault: its calls, and what came of it.
+pub fn without_fault(stage: Stage, method: Method, images: &Images) -> (Vec<CallId>, Played) {
     let mut play = Play::new(method, images);
-    let end = play.back_up("the run", false);
+    let end = match stage {
+        Stage::Backup => play.back_up("the run", None),
+        Stage::Recovery => {
+            play.back_up("the run", Some(&death()));
+            play.recover("recover", None)
+        }
+    };
     play.expect(&end, &[0]);
-    let lines = lines(&play.world.path().join(CALL_IDS)).expect("the calls");
-    let mut ids: Vec<CallId> = Vec::new();
-    for line in lines {
-        let occurrence = 1 + ids.iter().filter(|id| id.line == line).count();
-        ids.push(CallId { line, occurrence });
-    }
-    play.assert_nothing_left("the run");
+    let ids = play.world.call_ids();
+    play.assert_nothing_left(end.what);
     (ids, play.end())
 }
 
 /// Plays a case.
 pub fn play(case: &Case, images: &Images) -> Played {
     let mut play = Play::new(case.method, images);
-    play.world.plan_fault(Some(&case.fault));
-    let end = play.back_up("the run", case.fault.kind.hangs());
-    play.ended.clone_from(&end.shown);
-    play.befell = play.world.path().join("befell").exists();
-    if play.befell && case.fault.kind.kills() {
-        if end.status.and_then(|status| status.signal()) != Some(9) {
-            play.complain(format!("the run was not killed: {}", end.shown));
+    let end = match case.stage {
+        Stage::Backup => {
+            let end = play.back_up("the run", Some(&case.fault));
+            play.judge(&end, case, &[0, 1, 3, 4, 5]);
+            if let Some(0 | 3 | 4) = end.code() {
+                play.assert_session_stopped();
+            }
+            end
         }
-    } else {
-        play.expect(&end, &[0, 1, 3, 4, 5]);
-        // Only 5 says that something is left.
-        if end.code() != Some(5) {
-            play.assert_nothing_left("the run");
+        Stage::Recovery => {
+            play.back_up("the run", Some(&death()));
+            let end = play.recover("the first recover", Some(&case.fault));
+            play.judge(&end, case, &[0, 1, 5]);
+            end
         }
-    }
+    };
+    play.ended = end.shown;
 
-    play.world.plan_fault(None);
-    let end = play.recover();
+    let was_noted = left::is_session_noted(&play.world);
+    let end = play.recover("recover", None);
     play.expect(&end, &[0]);
     play.assert_nothing_left("recover");
-    play.assert_nothing_unfinished();
+    play.complaints.extend(left::unfinished(&play.world));
+    if was_noted && !play.world.state().running {
+        play.complain("recover left the session stopped, which had run");
+    }
 
     // So that nobody waits for changelogs that are not there.
     play.set_option(ROLLOVER, "1");
-    let end = play.back_up("the second run", false);
+    let end = play.back_up("the second run", None);
     play.expect(&end, &[0]);
     play.assert_nothing_left("the second run");
+    play.assert_session_stopped();
     play.end()
 }
 
@@ -171,28 +178,29 @@ impl<'a> Play<'a> {
         }
     }
 
-    fn back_up(&mut self, what: &'static str, hangs: bool) -> End {
+    fn back_up(&mut self, what: &'static str, fault: Option<&PlannedFault>) -> End {
         let pool = self.world.pool();
         let pool = pool.to_str().expect("a plain path");
         let method = ["--method", self.method.name(), "--verify", "full", "--rollover", "1"];
         let args = [&["backup", "gv1", "dr::gv2", "--pool", pool][..], &method].concat();
-        let mut command = self.world.georep_apart(&args);
-        if hangs {
-            command.env("GEOREP_COMMAND_LIMIT", COMMAND_LIMIT);
-        }
-        let end = self.run(what, command);
+        let end = self.run(what, &args, fault);
         if end.code() == Some(0) {
             self.assert_proven(what);
         }
         end
     }
 
-    fn recover(&mut self) -> End {
-        let command = self.world.georep_apart(&["recover"]);
-        self.run("recover", command)
+    fn recover(&mut self, what: &'static str, fault: Option<&PlannedFault>) -> End {
+        self.run(what, &["recover"], fault)
     }
 
-    fn run(&mut self, what: &'static str, mut command: Command) -> End {
+    /// Runs `georep`, and lets that call go wrong.
+    fn run(&mut self, what: &'static str, args: &[&str], fault: Option<&PlannedFault>) -> End {
+        self.world.plan_fault(fault);
+        let mut command = self.world.georep_apart(args);
+        if fault.is_some_and(|fault| fault.kind.hangs()) {
+            command.env("GEOREP_COMMAND_LIMIT", COMMAND_LIMIT);
+        }
         let output = self.world.path().join("output");
         let file = File::create(&output).expect("a writable world");
         command.stdout(file.try_clone().expect("a file")).stderr(file);
@@ -226,6 +234,32 @@ impl<'a> Play<'a> {
         self.complaints.push(complaint.into());
     }
 
+    /// Whether it ended as the fault has it, or else as is documented.
+    fn judge(&mut self, end: &End, case: &Case, codes: &[i32]) {
+        self.befell = self.world.fault_befell();
+        if self.befell && case.fault.kind.kills() {
+            if end.status.and_then(|status| status.signal()) != Some(9) {
+                self.complain(format!("{} was not killed: {}", end.what, end.shown));
+            }
+            return;
+        }
+        self.expect(end, codes);
+        // Only these say that something is left, or may be.
+        let may_be_left = match case.stage {
+            Stage::Backup => [5].as_slice(),
+            Stage::Recovery => &[1, 5],
+        };
+        if !end.code().is_some_and(|code| may_be_left.contains(&code)) {
+            self.assert_nothing_left(end.what);
+        }
+    }
+
+    fn assert_session_stopped(&mut self) {
+        if self.world.state().running {
+            self.complain("the session runs after the end of a run");
+        }
+    }
+
     fn expect(&mut self, end: &End, codes: &[i32]) {
         if !end.code().is_some_and(|code| codes.contains(&code)) {
             self.complain(format!("{} ended with {}", end.what, end.shown));
@@ -255,10 +289,6 @@ impl<'a> Play<'a> {
     fn set_option(&mut self, name: &str, value: &str) {
         self.world.set_option(name, value);
         self.options.insert(name.to_owned(), value.to_owned());
-    }
-
-    fn assert_nothing_unfinished(&mut self) {
-        self.complaints.extend(left::unfinished(&self.world));
     }
 
     fn end(self) -> Played {

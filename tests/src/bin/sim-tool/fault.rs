@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use georep_tests::simulated::fault::{CallId, Kind, PlannedFault};
 use georep_tests::simulated::read;
-use georep_tests::simulated::vms::FAULT;
+use georep_tests::simulated::vms::{BEFELL, FAULT};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::answer::Answer;
@@ -23,7 +23,7 @@ pub fn befall(call: &Call, id: &CallId) -> Option<Answer> {
         return None;
     }
     // For whoever wants to know that it came to pass.
-    add_line(&world().join("befell"), &planned.kind.to_string());
+    add_line(&world().join(BEFELL), &planned.kind.to_string());
     Some(match planned.kind {
         Kind::FailsBefore => failure(call),
         Kind::FailsAfter => {

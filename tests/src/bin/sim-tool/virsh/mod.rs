@@ -41,12 +41,14 @@ pub fn answer(state: &mut State, args: &[String]) -> Option<Answer> {
             }
             stdout(xml)
         }
+        "domstate" if options.has("--reason") => stdout("running (booted)\n\n"),
         "domstate" => stdout("running\n\n"),
         "domfsfreeze" => freeze(domain),
         "domfsthaw" => thaw(domain),
         "domblkerror" => stdout("No errors found\n"),
         "snapshot-create-as" if options.has("--disk-only") => snapshot::external(domain, &options),
         "snapshot-create-as" => snapshot::internal(domain, &options),
+        "snapshot-create" if options.has("--redefine") => snapshot::redefine(domain, &options),
         "snapshot-delete" => snapshot::delete(domain, &options),
         "snapshot-list" => stdout(domain.snapshots.join("\n") + "\n\n"),
         "blockcommit" => block_job::commit(domain, &options),

@@ -70,6 +70,18 @@ pub fn internal(domain: &mut Domain, options: &Options<'_>) -> Answer {
     created(options)
 }
 
+/// Takes note of an internal snapshot that the images hold.
+pub fn redefine(domain: &mut Domain, options: &Options<'_>) -> Answer {
+    let file = options.value("--xmlfile").expect("a file");
+    let xml = fs::read_to_string(file).expect("a readable description");
+    let name = xml.split_once("<name>").and_then(|(_, rest)| rest.split_once("</name>"));
+    let Some((name, _)) = name else {
+        return fails("error: XML error: a redefined snapshot must have a name");
+    };
+    domain.snapshots.push(name.to_owned());
+    stdout(format!("Domain snapshot {name} created from '{file}'\n"))
+}
+
 /// Deletes an internal snapshot that libvirt knows of.
 pub fn delete(domain: &mut Domain, options: &Options<'_>) -> Answer {
     let name = options.value("--snapshotname").expect("a name");
