@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use qcow2_snap::Error;
 use qcow2_snap::external::{self, CommitEvent, CommitOptions, Overlay, Step as MergeStep};
 use qcow2_snap::internal;
 use qcow2_snap::qemu_img::QemuImg;
@@ -19,6 +20,10 @@ use crate::tools::SNAPSHOT_LIMIT;
 const THAW_PATIENCE: Duration = Duration::from_secs(30);
 /// Why a guest is paused, in libvirt's words, where that comes of a run.
 const OUR_PAUSES: [&str; 3] = ["I/O error", "saving", "creating snapshot"];
+/// How often libvirt is asked whether the guest is paused, before it is said that it may be.
+const RESUME_TRIES: u32 = 3;
+/// How long after one try the next is made.
+const RESUME_AGAIN: Duration = Duration::from_secs(1);
 /// How often a merge that takes long is heard of.
 const PROGRESS: Duration = Duration::from_secs(10);
 
@@ -96,21 +101,30 @@ impl PutBack<'_> {
         if !self.was_running {
             return None;
         }
-        let name = self.name;
-        let result = match self.virsh.state_and_reason(self.uuid) {
+        let mut result = self.try_to_resume();
+        for _ in 1..RESUME_TRIES {
+            if result.is_ok() {
+                break;
+            }
+            std::thread::sleep(RESUME_AGAIN);
+            result = self.try_to_resume();
+        }
+        let (name, error) = (self.name, result.err()?);
+        Some(format!("domain `{name}` may be paused; `virsh resume {name}`: {error}"))
+    }
+
+    fn try_to_resume(&self) -> Result<(), Error> {
+        match self.virsh.state_and_reason(self.uuid) {
             Ok((DomainState::Paused, reason)) if OUR_PAUSES.contains(&reason.as_str()) => {
-                let resumed = self.virsh.resume(self.uuid);
-                if resumed.is_ok() {
-                    let text = format_args!("{name}: was paused ({reason}), and runs again");
-                    self.say.warn("resume", text);
-                }
-                resumed
+                self.virsh.resume(self.uuid)?;
+                let name = self.name;
+                let text = format_args!("{name}: was paused ({reason}), and runs again");
+                self.say.warn("resume", text);
+                Ok(())
             }
             Err(error) if error.virsh_failure() != Some(VirshFailure::NoSuchDomain) => Err(error),
             _ => Ok(()),
-        };
-        let error = result.err()?;
-        Some(format!("domain `{name}` may be paused; `virsh resume {name}`: {error}"))
+        }
     }
 
     /// Deletes the snapshot `name` where it was made.
