@@ -1,170 +1,19 @@
-//! What a run promises: the images and domains as they stood at its snapshot.
-//!
-//! The manifest is written into the pool before the checkpoint is set, so that it travels with
-//! the images. At the other site it says what should have arrived, with the primary gone.
+//! The manifests in a pool: written on the primary, and read wherever they have arrived, where they
+//! are believed no further than they have to be.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use jiff::Timestamp;
-use qcow2_snap::image::Snapshot;
-use qcow2_snap::plan::Format;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use serde::Deserialize;
 
+use super::seal::{is_seal_right, sealed};
+use super::{DIRECTORY, Manifest, VERSION};
 use crate::atomic_file;
-use crate::digests::Digests;
 use crate::error::CliError;
 use crate::exit_code::Exit;
-use crate::image_file::hex;
 use crate::run_name::RunName;
-use crate::sampling::PIECE;
-
-/// The shape of the document; a reader refuses a newer one.
-pub(crate) const VERSION: u32 = 1;
-
-/// Directory of the manifests, in the pool.
-pub(crate) const DIRECTORY: &str = ".georep";
-
-/// One run: what it copied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) struct Manifest {
-    /// [`VERSION`].
-    pub version: u32,
-    /// The run's name, also the name of its internal snapshots.
-    pub run: String,
-    /// `external` or `internal`.
-    pub method: String,
-    /// When the manifest was written.
-    pub created: Timestamp,
-    /// The primary volume.
-    pub primary: String,
-    /// The secondary, as `[user@]host::volume`.
-    pub secondary: String,
-    /// The pool, relative to the root of the volume.
-    pub pool: PathBuf,
-    /// The domains that were backed up.
-    pub domains: Vec<DomainRecord>,
-    /// Every image they need, backing files included, each once.
-    pub images: Vec<ImageRecord>,
-}
-
-/// A domain, as the other site would define it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) struct DomainRecord {
-    /// The domain's name.
-    pub name: String,
-    /// The domain's UUID.
-    pub uuid: String,
-    /// `running`, `shut off` and so on, when the snapshot was taken.
-    pub state: String,
-    /// The disks that are part of the copy.
-    pub disks: Vec<DiskRecord>,
-    /// The persistent definition, on the images themselves.
-    pub xml: String,
-}
-
-/// Which image a disk is on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) struct DiskRecord {
-    /// The disk's target, such as `vda`.
-    pub target: String,
-    /// The image, relative to the pool.
-    pub image: PathBuf,
-}
-
-/// An image as it stood at the snapshot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) struct ImageRecord {
-    /// Path relative to the pool.
-    pub path: PathBuf,
-    /// `qcow2` or `raw`.
-    pub format: String,
-    /// The file's size in bytes. An image with an internal snapshot goes on growing: then a copy
-    /// may be larger.
-    pub size: u64,
-    /// Bytes the guest sees.
-    pub virtual_size: u64,
-    /// Bytes a cluster; a raw image has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cluster_size: Option<u64>,
-    /// The backing file as the header names it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub backing_file: Option<String>,
-    /// The internal snapshots that the copy must hold.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub snapshots: Vec<SnapshotRecord>,
-    /// Bytes that the recorded state is made of: tables and data.
-    pub allocated: u64,
-    /// The byte ranges whose digests were recorded: all tables that fit, and random clusters.
-    pub samples: Vec<Sample>,
-    /// The digests of all that the recorded state is made of, where they were asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub digests: Option<Digests>,
-}
-
-/// An internal snapshot, named as `qemu-img info` names its fields.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) struct SnapshotRecord {
-    /// The id, unique within the image.
-    pub id: String,
-    /// The name.
-    pub name: String,
-    /// Bytes of memory and device state.
-    pub vm_state_size: u64,
-    /// When it was taken: seconds since 1970, UTC.
-    pub date_sec: u32,
-    /// And nanoseconds.
-    pub date_nsec: u32,
-}
-
-impl From<&Snapshot> for SnapshotRecord {
-    fn from(snapshot: &Snapshot) -> Self {
-        Self {
-            id: String::from_utf8_lossy(&snapshot.id).into_owned(),
-            name: String::from_utf8_lossy(&snapshot.name).into_owned(),
-            vm_state_size: snapshot.vm_state_size,
-            date_sec: snapshot.date_sec,
-            date_nsec: snapshot.date_nsec,
-        }
-    }
-}
-
-/// The digest of a byte range of an image file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) struct Sample {
-    /// Where it starts in the file.
-    pub offset: u64,
-    /// Its length in bytes.
-    pub length: u64,
-    /// Whether it is of a level-2 table whose "copied" flags say nothing, and are taken for clear.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub without_flags: bool,
-    /// SHA-256, in hexadecimal.
-    pub sha256: String,
-}
-
-impl ImageRecord {
-    /// The format; [`Manifest::load`] accepts no other.
-    pub(crate) fn format(&self) -> Format {
-        Format::named(&self.format).unwrap_or(Format::Raw)
-    }
-
-    /// Whether it can be what a run recorded: nothing in it makes a reader do what it should not.
-    fn is_sane(&self) -> bool {
-        Format::named(&self.format).is_some()
-            && self.samples.iter().all(|sample| sample.length <= PIECE)
-            && self.digests.as_ref().is_none_or(|digests| digests.are_of(self.size))
-    }
-}
 
 impl Manifest {
     /// Where the manifest of `run` lies in `pool`.
@@ -256,11 +105,6 @@ impl Manifest {
         Self::parse(&text, run).map_err(|distrust| distrust.of(&path))
     }
 
-    /// The snapshot that is the copied state of an image; none where that is the image as it is.
-    pub(crate) fn snapshot_of(&self, image: &ImageRecord) -> Option<&str> {
-        image.snapshots.iter().any(|held| held.name == self.run).then_some(self.run.as_str())
-    }
-
     /// Reads a manifest that should be of `run`. It may have been damaged on its way: what it says
     /// is believed only so far as it leads to no file outside the pool.
     fn parse(text: &[u8], run: &str) -> Result<Self, Distrust> {
@@ -287,37 +131,6 @@ impl Manifest {
             }
             None => Ok(manifest),
         }
-    }
-
-    /// Every path that the manifest names: the pool's in the volume, and the images' in the pool.
-    fn files(&self) -> Vec<&Path> {
-        let images = self.images.iter().map(|image| &image.path);
-        let disks = self.domains.iter().flat_map(|domain| &domain.disks).map(|disk| &disk.image);
-        images.chain(disks).chain([&self.pool]).map(PathBuf::as_path).collect()
-    }
-}
-
-/// What the last line of a sealed document begins with; its digest follows, and [`SEAL_END`].
-const SEAL: &[u8] = b",\n  \"sha256\": \"";
-
-/// How a sealed document ends.
-const SEAL_END: &[u8] = b"\"\n}";
-
-/// The document, a JSON object, with one more field at its end: the digest of all that stands
-/// before it. So every byte of it can be checked at the other site, those of the domains' XML too.
-fn sealed(mut text: Vec<u8>) -> Vec<u8> {
-    text.truncate(text.strip_suffix(b"\n}").map_or(text.len(), <[u8]>::len));
-    let digest = hex(&Sha256::digest(&text));
-    [&text, SEAL, digest.as_bytes(), SEAL_END].concat()
-}
-
-/// Whether a document is what its seal is of. One without a seal is taken as it is.
-fn is_seal_right(text: &[u8]) -> bool {
-    let without_end = text.strip_suffix(SEAL_END).unwrap_or_default();
-    let Some((before, digest)) = without_end.split_last_chunk::<64>() else { return true };
-    match before.strip_suffix(SEAL) {
-        Some(sealed) => hex(&Sha256::digest(sealed)).as_bytes() == digest,
-        None => true,
     }
 }
 
@@ -356,6 +169,10 @@ struct Version {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
+    use super::super::ImageRecord;
+    use super::super::seal::{SEAL, SEAL_END};
     use super::*;
 
     fn manifest(run: &str, image: &str) -> Manifest {
