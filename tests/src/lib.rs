@@ -1,5 +1,7 @@
 //! What the whole-program tests share.
 
+pub mod images;
+pub mod output;
 pub mod program;
 pub mod qcow2;
 pub mod secondary;

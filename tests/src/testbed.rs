@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Trial};
 
+pub use crate::output::text;
+
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../testbed");
 
 /// Where this is set, as in CI, a test that would be skipped is a failure.
-const NOTHING_SKIPPED: &str = "GEOREP_TEST_NOTHING_SKIPPED";
+pub(crate) const NOTHING_SKIPPED: &str = "GEOREP_TEST_NOTHING_SKIPPED";
 
 /// Runs tests that need the testbed, one after the other, as they all use the one cluster. Where
 /// it is not up they are shown as ignored, with a line on top that says so.
@@ -109,12 +111,6 @@ pub fn georep(args: &[&str]) -> Output {
 pub fn start_georep(args: &[&str]) -> Child {
     let mut command = script("on", &[&["p1", "georep"], args].concat());
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("testbed/on can be run")
-}
-
-/// Everything a program wrote.
-pub fn text(output: &Output) -> String {
-    let (out, err) = (&output.stdout, &output.stderr);
-    format!("{}{}", String::from_utf8_lossy(out), String::from_utf8_lossy(err))
 }
 
 /// The number of the last record that the guest knows to be on both disks.

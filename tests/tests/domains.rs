@@ -6,6 +6,7 @@
 
 use std::process::{ExitCode, Output};
 
+use georep_tests::output::{assert_exit, assert_says};
 use georep_tests::testbed::{
     BACKUP, assert_as_before, georep, on, run_all, said, shell, start_georep, text,
 };
@@ -21,19 +22,6 @@ const TESTS: &[(&str, fn())] = &[
 
 fn main() -> ExitCode {
     run_all(TESTS)
-}
-
-#[track_caller]
-fn assert_exit(output: &Output, exit: i32) {
-    assert_eq!(output.status.code(), Some(exit), "{}", text(output));
-}
-
-#[track_caller]
-fn assert_says(output: &Output, words: &[&str]) {
-    let text = text(output);
-    for word in words {
-        assert!(text.contains(word), "`{word}` is not in:\n{text}");
-    }
 }
 
 fn backup(more: &[&str]) -> Output {

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
 
+use georep_tests::images::run_all;
 use georep_tests::program::georep;
-use libtest_mimic::{Arguments, Trial};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -15,24 +15,8 @@ const TESTS: &[(&str, fn())] = &[
     ("a_snapshot_whose_name_is_hostile_is_shown_escaped", hostile_name),
 ];
 
-/// Without qemu-img every test here is shown as ignored; where nothing may be skipped, as in CI,
-/// that is a failure.
 fn main() -> ExitCode {
-    let missing = Command::new("qemu-img").arg("--version").output().is_err();
-    if missing {
-        eprintln!("SKIPPED: {} tests of `georep inspect`: there is no qemu-img", TESTS.len());
-        if std::env::var_os("GEOREP_TEST_NOTHING_SKIPPED").is_some() {
-            return ExitCode::FAILURE;
-        }
-    }
-    let trial = |&(name, test): &(&str, fn())| {
-        Trial::test(name, move || {
-            test();
-            Ok(())
-        })
-        .with_ignored_flag(missing)
-    };
-    libtest_mimic::run(&Arguments::from_args(), TESTS.iter().map(trial).collect()).exit_code()
+    run_all("`georep inspect`", TESTS)
 }
 
 struct Images(TempDir);

@@ -2,6 +2,7 @@
 
 use std::process::{ExitCode, Output};
 
+use georep_tests::output::{assert_exit, assert_says};
 use georep_tests::testbed::{
     BACKUP, assert_as_before, georep, is_up, on, run_all, run_script, said, shell, text, wait_for,
 };
@@ -19,19 +20,6 @@ fn main() -> ExitCode {
         as_before();
     }
     exit
-}
-
-#[track_caller]
-fn assert_exit(output: &Output, exit: i32) {
-    assert_eq!(output.status.code(), Some(exit), "{}", text(output));
-}
-
-#[track_caller]
-fn assert_says(output: &Output, words: &[&str]) {
-    let text = text(output);
-    for word in words {
-        assert!(text.contains(word), "`{word}` is missing: {text}");
-    }
 }
 
 /// What is here after a test that failed, too: the primary is on, its VM runs, dr has no domains.

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use georep_tests::images::run_all;
+use georep_tests::output::{assert_exit, assert_says};
 use georep_tests::secondary::{RUN, Secondary, is_empty, text};
-use libtest_mimic::{Arguments, Trial};
 use serde_json::{Value, json};
 
 const TESTS: &[(&str, fn())] = &[
@@ -26,37 +27,8 @@ const TESTS: &[(&str, fn())] = &[
     ("what_a_killed_rehearsal_left_the_next_one_removes", rehearsal_killed),
 ];
 
-/// Without qemu-img every test here is shown as ignored; where nothing may be skipped, as in CI,
-/// that is a failure.
 fn main() -> ExitCode {
-    let missing = Command::new("qemu-img").arg("--version").output().is_err();
-    if missing {
-        eprintln!("SKIPPED: {} tests of `georep restore`: there is no qemu-img", TESTS.len());
-        if std::env::var_os("GEOREP_TEST_NOTHING_SKIPPED").is_some() {
-            return ExitCode::FAILURE;
-        }
-    }
-    let trial = |&(name, test): &(&str, fn())| {
-        Trial::test(name, move || {
-            test();
-            Ok(())
-        })
-        .with_ignored_flag(missing)
-    };
-    libtest_mimic::run(&Arguments::from_args(), TESTS.iter().map(trial).collect()).exit_code()
-}
-
-#[track_caller]
-fn assert_exit(output: &Output, exit: i32) {
-    assert_eq!(output.status.code(), Some(exit), "{}", text(output));
-}
-
-#[track_caller]
-fn assert_says(output: &Output, words: &[&str]) {
-    let text = text(output);
-    for word in words {
-        assert!(text.contains(word), "`{word}` is missing: {text}");
-    }
+    run_all("`georep restore` and `georep rehearse`", TESTS)
 }
 
 /// `web` is on a chain that is named relatively, from another directory, and on a raw disk; `db` on

@@ -6,6 +6,7 @@
 use std::process::{ExitCode, Output};
 use std::time::Duration;
 
+use georep_tests::output::assert_exit;
 use georep_tests::testbed::{
     BACKUP, assert_as_before, georep, last_record, on, run_all, run_script, said, shell,
     start_georep, text, wait_for,
@@ -27,11 +28,6 @@ const TESTS: &[(&str, fn())] = &[
 
 fn main() -> ExitCode {
     run_all(TESTS)
-}
-
-#[track_caller]
-fn assert_exit(output: &Output, exit: i32) {
-    assert_eq!(output.status.code(), Some(exit), "{}", text(output));
 }
 
 fn backup(more: &[&str]) -> Output {

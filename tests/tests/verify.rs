@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
 use std::sync::OnceLock;
 
+use georep_tests::images::run_all;
+use georep_tests::output::assert_exit;
 use georep_tests::program;
 use georep_tests::simulated::{Scenario, World};
-use libtest_mimic::{Arguments, Trial};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -32,24 +33,8 @@ const TESTS: &[(&str, fn())] = &[
     ("the_most_scattered_image_takes_no_more_memory_than_64_mib", memory),
 ];
 
-/// Without qemu-img every test here is shown as ignored; where nothing may be skipped, as in CI,
-/// that is a failure.
 fn main() -> ExitCode {
-    let missing = Command::new("qemu-img").arg("--version").output().is_err();
-    if missing {
-        eprintln!("SKIPPED: {} tests of `georep verify`: there is no qemu-img", TESTS.len());
-        if std::env::var_os("GEOREP_TEST_NOTHING_SKIPPED").is_some() {
-            return ExitCode::FAILURE;
-        }
-    }
-    let trial = |&(name, test): &(&str, fn())| {
-        Trial::test(name, move || {
-            test();
-            Ok(())
-        })
-        .with_ignored_flag(missing)
-    };
-    libtest_mimic::run(&Arguments::from_args(), TESTS.iter().map(trial).collect()).exit_code()
+    run_all("`georep verify`", TESTS)
 }
 
 /// A libvirt whose domains are all shut off.
@@ -252,11 +237,6 @@ fn verify(pool: &Path, args: &[&str]) -> Output {
 
 fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-#[track_caller]
-fn assert_exit(output: &Output, exit: i32) {
-    assert_eq!(output.status.code(), Some(exit), "{}", text(output));
 }
 
 /// A copy of one image of each kind, `web.qcow2` with a snapshot in it, and `db.img` of 32 MiB.

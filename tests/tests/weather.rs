@@ -8,6 +8,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ExitCode, Output};
 
+use georep_tests::output::{assert_exit, assert_says};
 use georep_tests::testbed::{
     BACKUP, assert_as_before, georep, last_record, on, run_all, said, shell, start_georep, text,
     wait_for,
@@ -25,19 +26,6 @@ const TESTS: &[(&str, fn())] = &[
 
 fn main() -> ExitCode {
     run_all(TESTS)
-}
-
-#[track_caller]
-fn assert_exit(output: &Output, exit: i32) {
-    assert_eq!(output.status.code(), Some(exit), "{}", text(output));
-}
-
-#[track_caller]
-fn assert_says(output: &Output, words: &[&str]) {
-    let text = text(output);
-    for word in words {
-        assert!(text.contains(word), "`{word}` is not in:\n{text}");
-    }
 }
 
 /// A backup of `vm1`; what arrives is not in question here.

@@ -22,8 +22,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use std::{env, thread};
 
+use georep_tests::images::run_all;
 use georep_tests::simulated::vms::Images;
-use libtest_mimic::{Arguments, Failed, Trial};
 
 use self::case::{Case, Method, Stage};
 use self::play::Played;
@@ -34,14 +34,15 @@ const SAMPLE: usize = 96;
 /// How many worlds there are at once: most of the time a run waits.
 const AT_ONCE: usize = 48;
 
+const TESTS: &[(&str, fn())] =
+    &[("a_run_in_which_a_call_goes_wrong_leaves_nothing_and_loses_nothing", || {
+        if let Err(failed) = sweep() {
+            panic!("{failed}");
+        }
+    })];
+
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let sweep = || sweep().map_err(Failed::from);
-    let trials = vec![Trial::test(
-        "a_run_in_which_a_call_goes_wrong_leaves_nothing_and_loses_nothing",
-        sweep,
-    )];
-    libtest_mimic::run(&arguments, trials).exit_code()
+    run_all("the sweep", TESTS)
 }
 
 fn sweep() -> Result<(), String> {
