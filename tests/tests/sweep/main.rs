@@ -7,6 +7,7 @@
 //!
 //! What is run, and how much of it at once, the environment says:
 //! - `GEOREP_SWEEP` is `all`, how many cases, spread over all of them, or `list`, to see their names;
+//!   without it all cases of backups are run, and some of recoveries;
 //! - `GEOREP_SWEEP_CASE` is a part of the names of those that are run;
 //! - `GEOREP_SWEEP_AT_ONCE` is how many worlds there are at the same time.
 
@@ -28,8 +29,9 @@ use georep_tests::simulated::vms::Images;
 use self::case::{Case, Method, Stage};
 use self::play::Played;
 
-/// How many cases are run where nobody asks for more.
-const SAMPLE: usize = 96;
+/// How many of the cases of recoveries are run, besides all those of backups, where nobody asks for
+/// more.
+const RECOVERIES: usize = 100;
 
 /// How many worlds there are at once: most of the time a run waits.
 const AT_ONCE: usize = 48;
@@ -90,19 +92,25 @@ fn chosen(all: &[Case]) -> Vec<&Case> {
     if let Ok(part) = env::var("GEOREP_SWEEP_CASE") {
         return all.iter().filter(|case| case.to_string().contains(&part)).collect();
     }
-    let count = match env::var("GEOREP_SWEEP").as_deref() {
-        Ok("all") => all.len(),
-        Ok("list") => {
-            all.iter().for_each(|case| println!("{case}"));
-            0
-        }
-        Ok(number) => number.parse().expect("GEOREP_SWEEP is `all`, `list` or a number"),
-        Err(_) => SAMPLE,
-    };
     // The same ones each time, and no more of one kind than of another.
     let mut spread: Vec<_> = all.iter().collect();
     spread.sort_by_key(|case| digest(&case.to_string()));
-    spread.into_iter().take(count).collect()
+    match env::var("GEOREP_SWEEP").as_deref() {
+        Ok("all") => spread,
+        Ok("list") => {
+            all.iter().for_each(|case| println!("{case}"));
+            Vec::new()
+        }
+        Ok(number) => {
+            let count = number.parse().expect("GEOREP_SWEEP is `all`, `list` or a number");
+            spread.into_iter().take(count).collect()
+        }
+        Err(_) => {
+            let (backups, recoveries): (Vec<_>, Vec<_>) =
+                spread.into_iter().partition(|case| case.stage == Stage::Backup);
+            backups.into_iter().chain(recoveries.into_iter().take(RECOVERIES)).collect()
+        }
+    }
 }
 
 /// FNV-1a, with the end of the text mixed into all of it.
