@@ -99,11 +99,18 @@ pub fn next_step(overlay: &Overlay, live: &Domain, persistent: &Domain) -> Step 
         (true, Place::Base, Place::Base) if disk.mirror.is_none() => Step::Done,
         (true, Place::Base, Place::Base) => Step::Wait,
         (false, _, Place::Base) => Step::Done,
-        (true, ..) | (_, _, Place::Elsewhere) => Step::Stop(format!(
-            "the disk is on neither the overlay nor `{}`",
-            overlay.base.display()
-        )),
+        (true, ..) | (_, _, Place::Elsewhere) => Step::Stop(elsewhere(overlay, [disk, defined])),
     }
+}
+
+/// Says where the disk is: the overlay of somebody else may be on top of this one.
+fn elsewhere(overlay: &Overlay, disks: [&Disk; 2]) -> String {
+    let other = disks.into_iter().find(|disk| matches!(place(overlay, disk), Place::Elsewhere));
+    let found = match other.and_then(|disk| disk.source.file()) {
+        Some(file) => format!("the disk is on `{}`, and", file.display()),
+        None => "the disk is".to_owned(),
+    };
+    format!("{found} neither on the overlay nor on `{}`", overlay.base.display())
 }
 
 /// Where a disk is.
