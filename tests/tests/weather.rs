@@ -35,12 +35,14 @@ fn backup(more: &[&str]) -> Output {
     georep(&[BACKUP, EXTERNAL, more].concat())
 }
 
-/// A backup in which something happens once `vm1` is on its overlays.
+/// A backup in which something happens once `vm1` is on its overlays, and which is then told to end:
+/// what it has to put back is the same as after the checkpoint, and sooner there.
 #[track_caller]
 fn backup_while(more: &[&str], happens: impl FnOnce()) -> Output {
     let mut run = start_georep(&[BACKUP, EXTERNAL, more].concat());
     let told = read_until(&mut run, "on overlays");
     happens();
+    shell("p1", "pkill -TERM -x georep");
     let mut output = run.wait_with_output().expect("it runs");
     output.stdout.splice(0..0, told.into_bytes());
     output
@@ -103,7 +105,7 @@ fn assert_thaws() {
 }
 
 fn agent_hangs_try() {
-    hang_agent(45);
+    hang_agent(35);
     let output = backup(&["--quiesce", "try"]);
     assert_exit(&output, 0);
     assert_says(
@@ -116,7 +118,7 @@ fn agent_hangs_try() {
 }
 
 fn agent_hangs_require() {
-    hang_agent(45);
+    hang_agent(35);
     let output = backup(&["--quiesce", "require"]);
     assert_exit(&output, 1);
     assert_says(&output, &["domain `vm1`", "could not be frozen", "did not end within"]);
@@ -187,7 +189,7 @@ fn forgotten_overlay() {
     run.wait().expect("it runs");
     let on_base = shell("p1", "virsh domblklist vm1");
     assert!(!on_base.contains(".georep-"), "libvirt has forgotten: {on_base}");
-    let open = "ls -l /proc/$(pgrep -f 'guest=vm1,')/fd | grep -c vm1-vda.georep-";
+    let open = "ls -l /proc/$(pgrep -f '[g]uest=vm1,')/fd | grep -c vm1-vda.georep-";
     assert_ne!(shell("p1", open), "0", "and QEMU has not");
     assert_exit(&georep(&["recover"]), 0);
     assert_as_before();
