@@ -114,6 +114,7 @@ fn external() {
     let raw = shell("p1", &data("/vm/holes-raw.img"));
     switch_the_primary_off();
 
+    assert_exit(&dr_georep(&["verify", "--path", "/mnt/gv2", "--level", "check"]), 0);
     let restore = ["restore", "--path", "/mnt/gv2", "--to", RESTORED];
     let dry_run = dr_georep(&[&restore[..], &["--dry-run"]].concat());
     assert_exit(&dry_run, 0);
