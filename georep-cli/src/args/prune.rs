@@ -19,7 +19,8 @@ Example:
 Exit codes:
   0  done
   1  a snapshot could not be deleted, or libvirt not be asked
-  2  the command line was not understood")]
+  2  the command line was not understood
+  6  a run is at work on a domain")]
 pub(crate) struct PruneArgs {
     /// Directory that holds the images
     #[arg(long, value_name = "DIR")]

@@ -147,6 +147,23 @@ pub(crate) struct Sample {
 }
 
 impl ImageRecord {
+    /// A raw image of one byte, for tests.
+    #[cfg(test)]
+    pub(crate) fn of_one_byte(path: &str) -> Self {
+        Self {
+            path: path.into(),
+            format: "raw".to_owned(),
+            size: 1,
+            virtual_size: 1,
+            cluster_size: None,
+            backing_file: None,
+            snapshots: Vec::new(),
+            allocated: 1,
+            samples: Vec::new(),
+            digests: None,
+        }
+    }
+
     /// The format; [`Manifest::load`] accepts no other.
     pub(crate) fn format(&self) -> Format {
         Format::named(&self.format).unwrap_or(Format::Raw)

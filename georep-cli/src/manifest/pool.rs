@@ -185,18 +185,7 @@ mod tests {
             secondary: "dr::gv2".to_owned(),
             pool: PathBuf::new(),
             domains: Vec::new(),
-            images: vec![ImageRecord {
-                path: image.into(),
-                format: "raw".to_owned(),
-                size: 1,
-                virtual_size: 1,
-                cluster_size: None,
-                backing_file: None,
-                snapshots: Vec::new(),
-                allocated: 1,
-                samples: Vec::new(),
-                digests: None,
-            }],
+            images: vec![ImageRecord::of_one_byte(image)],
         }
     }
 

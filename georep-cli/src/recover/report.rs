@@ -8,7 +8,7 @@ use crate::error::CliError;
 use crate::exit_code::Exit;
 
 /// How a recovery ended.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Report {
     #[serde(skip)]
@@ -38,16 +38,7 @@ struct Document<'a> {
 
 impl Report {
     pub(super) fn new(dry_run: bool) -> Self {
-        let none = Vec::new;
-        Self {
-            dry_run,
-            runs: none(),
-            sessions: none(),
-            mounts: Vec::new(),
-            planned: none(),
-            left: none(),
-            busy: none(),
-        }
+        Self { dry_run, ..Self::default() }
     }
 
     fn exit(&self) -> Exit {

@@ -108,21 +108,6 @@ mod tests {
         }
     }
 
-    fn image(path: &str) -> ImageRecord {
-        ImageRecord {
-            path: path.into(),
-            format: "raw".to_owned(),
-            size: 1,
-            virtual_size: 1,
-            cluster_size: None,
-            backing_file: None,
-            snapshots: Vec::new(),
-            allocated: 1,
-            samples: Vec::new(),
-            digests: None,
-        }
-    }
-
     #[test]
     fn all_domains_are_chosen_unless_some_are_named_and_an_unknown_one_is_told_what_there_is() {
         let names = |wanted: &[&str]| {
@@ -138,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_record_that_contradicts_itself_is_refused() {
-        let images = [image("web.img")];
+        let images = [ImageRecord::of_one_byte("web.img")];
         assert_eq!(check(&record("web"), &images), Ok(()));
         let other_name = DomainRecord { name: "db".into(), ..record("web") };
         let other_uuid = DomainRecord { uuid: "v".into(), ..record("web") };
@@ -151,7 +136,7 @@ mod tests {
         for bad in [other_name, other_uuid, no_disk, no_xml, twice, not_there] {
             assert!(check(&bad, &images).is_err(), "{bad:?}");
         }
-        assert!(check(&record("web"), &[image("other.img")]).is_err());
+        assert!(check(&record("web"), &[ImageRecord::of_one_byte("other.img")]).is_err());
     }
 
     #[test]
