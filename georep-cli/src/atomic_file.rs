@@ -1,11 +1,17 @@
 //! Files that are there whole or not at all, whenever the process or the machine stops.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+
+use tempfile::{NamedTempFile, PersistError};
 
 /// What the name of a file that is being written ends with.
 const SUFFIX: &str = ".tmp";
+
+const PRIVATE: u32 = 0o600;
+const PUBLIC: u32 = 0o644;
 
 /// Writes `content` to `path`, in a directory that is made where it is missing: under a temporary
 /// name, then on disk, then under its own.
@@ -13,13 +19,42 @@ const SUFFIX: &str = ".tmp";
 /// # Errors
 /// As the system says. What was at `path` before is there then.
 pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    put(path, content, PRIVATE, |file| file.persist(path))
+}
+
+/// The same for a file that everybody may read.
+///
+/// # Errors
+/// As [`write`].
+pub(crate) fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
+    put(path, content, PUBLIC, |file| file.persist(path))
+}
+
+/// The same for a file that must be new.
+///
+/// # Errors
+/// As [`write`], and where there is a file at `path`.
+pub(crate) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
+    put(path, content, PRIVATE, |file| file.persist_noclobber(path))
+}
+
+fn put(
+    path: &Path,
+    content: &[u8],
+    mode: u32,
+    persist: impl FnOnce(NamedTempFile) -> Result<File, PersistError>,
+) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(directory)?;
     let (prefix, mut builder) = (prefix(path), tempfile::Builder::new());
-    let mut file = builder.prefix(&prefix).suffix(SUFFIX).tempfile_in(directory)?;
+    let mut file = builder
+        .prefix(&prefix)
+        .suffix(SUFFIX)
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(directory)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
+    persist(file).map_err(|error| error.error)?;
     File::open(directory)?.sync_all()
 }
 
@@ -59,9 +94,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("new/file.json");
         clear(&path).unwrap();
-        write(&path, b"first").unwrap();
+        create(&path, b"first").unwrap();
+        assert_eq!(create(&path, b"other").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"first");
         write(&path, b"second").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"second");
+        publish(&path, b"third").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 

@@ -8,11 +8,13 @@ mod compare;
 mod digests;
 mod error;
 mod exit_code;
+mod hooks;
 mod image_file;
 mod inspect;
 mod journal;
 mod lock;
 mod manifest;
+mod metrics;
 mod pool;
 mod progress;
 mod prune;
@@ -23,6 +25,7 @@ mod rehearse;
 mod restore;
 mod retry;
 mod run_name;
+mod runs;
 mod sampling;
 mod say;
 mod schedule;
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Ok(Command::Inspect(args)) => conclude(inspect::run(&args)),
         Ok(Command::Recover(args)) => conclude(recover::run(&args)),
         Ok(Command::Verify(args)) => conclude(verify::run(&args)),
+        Ok(Command::Runs(args)) => conclude(runs::run(&args)),
         Ok(Command::Prune(args)) => conclude(prune::run(&args)),
         Ok(Command::Restore(args)) => conclude(restore::run(&args)),
         Ok(Command::Rehearse(args)) => conclude(rehearse::run(&args)),

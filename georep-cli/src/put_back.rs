@@ -144,7 +144,7 @@ impl PutBack<'_> {
     }
 
     fn note(&self, step: Step) {
-        self.write(|domain| domain.step = step);
+        self.write(|domain| domain.begin(step));
     }
 
     /// A merge that libvirt does not see does not move the domain when it is done: where it is
@@ -152,7 +152,7 @@ impl PutBack<'_> {
     fn note_merge(&self, target: &str, step: &MergeStep) {
         let is_seen = !matches!(step, MergeStep::MergeStray | MergeStep::MergeHidden);
         self.write(|domain| {
-            domain.step = journalled(step);
+            domain.begin(journalled(step));
             let overlay = domain.overlays.iter_mut().find(|overlay| overlay.target == target);
             overlay.into_iter().for_each(|overlay| overlay.merge_begun |= is_seen);
         });

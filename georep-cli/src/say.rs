@@ -41,6 +41,11 @@ impl Say {
     }
 }
 
+/// Something the reader should know when no run tells it any more.
+pub(crate) fn warning(text: impl Display) {
+    anstream::eprintln!("{WARN}warning:{WARN:#} {text}");
+}
+
 /// A number of bytes as a person reads it.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
@@ -59,9 +64,25 @@ pub(crate) fn bytes(count: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
+/// A time span as a person reads it: `20.6 s`, `3 min 20 s`, `2 h 5 min`.
+pub(crate) fn duration(seconds: f64) -> String {
+    if seconds < 60.0 {
+        return format!("{seconds:.1} s");
+    }
+    let whole = Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
+    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
+    if hours == 0 { format!("{minutes} min {seconds} s") } else { format!("{hours} h {minutes} min") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_span_has_the_units_that_fit() {
+        let shown = [0.04, 59.94, 60.0, 200.9, 7500.0].map(duration);
+        assert_eq!(shown, ["0.0 s", "59.9 s", "1 min 0 s", "3 min 20 s", "2 h 5 min"]);
+    }
 
     #[test]
     fn bytes_are_shown_with_the_unit_that_fits() {

@@ -1,6 +1,8 @@
 //! Tells what happens to a session, a line each.
 
-use gluster_georep::{Event, Observer, SessionState, Verdict};
+use std::collections::BTreeMap;
+
+use gluster_georep::{Event, Observer, SessionState, Verdict, Worker};
 
 use crate::say::{Say, TURNS_UNKNOWN};
 
@@ -9,12 +11,18 @@ use crate::say::{Say, TURNS_UNKNOWN};
 pub(crate) struct Teller<'a> {
     say: &'a Say,
     told: Option<Verdict>,
+    workers: BTreeMap<String, usize>,
 }
 
 impl<'a> Teller<'a> {
     /// Tells it to `say`.
     pub(crate) fn new(say: &'a Say) -> Self {
-        Self { say, told: None }
+        Self { say, told: None, workers: BTreeMap::new() }
+    }
+
+    /// How many workers were in which state when the session was last checked.
+    pub(crate) fn workers(self) -> BTreeMap<String, usize> {
+        self.workers
     }
 
     /// Only what is new.
@@ -57,10 +65,25 @@ impl Observer for Teller<'_> {
             Event::Started => say.step("session", "started"),
             Event::Restarted => say.warn("session", "restarted, it was stuck"),
             Event::Retrying(error) => say.warn("session", format_args!("{error}; trying again")),
-            Event::Checked { verdict, .. } => self.checked(verdict),
+            Event::Checked { verdict, status, .. } => {
+                self.workers = count(&status.workers, verdict.offline.len());
+                self.checked(verdict);
+            }
             Event::Left(SessionState::Running) => say.step("session", "running again"),
             Event::Found(state) | Event::Left(state) => say.step("session", state),
             _ => {}
         }
     }
+}
+
+/// How many workers there are in which state; bricks without a worker are `Offline`.
+fn count(workers: &[Worker], offline: usize) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for worker in workers {
+        *counts.entry(worker.status.to_string()).or_default() += 1;
+    }
+    if offline > 0 {
+        counts.insert("Offline".to_owned(), offline);
+    }
+    counts
 }

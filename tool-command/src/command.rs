@@ -58,6 +58,12 @@ impl Tool {
         Self { stdin: Some(Arc::clone(lock)), ..self.clone() }
     }
 
+    /// The same program, with what is in `input` from where it stands as its standard input.
+    #[must_use]
+    pub fn reading(&self, input: &Arc<File>) -> Self {
+        Self { stdin: Some(Arc::clone(input)), ..self.clone() }
+    }
+
     /// Starts a command line of this tool.
     pub fn command<A: Into<OsString>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         Command {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::parse_keep;
 use crate::exit_code::TABLE;
+use crate::hooks::Hook;
 
 /// What `backup` takes.
 #[derive(Debug, Args)]
@@ -66,6 +67,16 @@ pub(crate) struct BackupArgs {
     /// snapshots of theirs [default: all]
     #[arg(long, value_name = "N", value_parser = parse_keep)]
     pub keep: Option<usize>,
+    /// Write metrics of the run, in Prometheus' text format, to this file of the node exporter's
+    /// textfile collector
+    #[arg(long, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
+    /// Run this program when the backup has succeeded, with its result as JSON on standard input
+    #[arg(long, value_name = "COMMAND")]
+    pub on_success: Option<Hook>,
+    /// Run this program when the backup has failed, with its result as JSON on standard input
+    #[arg(long, value_name = "COMMAND")]
+    pub on_failure: Option<Hook>,
     /// Show what would be done to each disk, and change nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -124,9 +135,13 @@ impl From<Quiesce> for qcow2_snap::external::Quiesce {
 }
 
 /// How thoroughly a copy is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, ValueEnum, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Level {
     /// Not at all: the checkpoint alone is believed
+    #[default]
     None,
     /// The manifest byte for byte; each image's size, header, snapshots, tables and random clusters
     Quick,
@@ -134,4 +149,15 @@ pub(crate) enum Level {
     Check,
     /// Also every allocated byte
     Full,
+}
+
+impl std::fmt::Display for Level {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Quick => "quick",
+            Self::Check => "check",
+            Self::Full => "full",
+        })
+    }
 }

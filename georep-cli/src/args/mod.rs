@@ -5,6 +5,7 @@ mod inspect;
 mod other_site;
 mod prune;
 mod recover;
+mod runs;
 mod schedule;
 mod status;
 mod verify;
@@ -18,6 +19,7 @@ pub(crate) use inspect::InspectArgs;
 pub(crate) use other_site::{RehearseArgs, RestoreArgs};
 pub(crate) use prune::PruneArgs;
 pub(crate) use recover::RecoverArgs;
+pub(crate) use runs::{RunsArgs, RunsCommand};
 pub(crate) use schedule::{ScheduleArgs, ScheduleGeorep};
 pub(crate) use status::StatusArgs;
 pub(crate) use verify::VerifyArgs;
@@ -39,13 +41,15 @@ pub(crate) enum Command {
     /// Show what the workers of every session do, bricks without a worker included
     Status(StatusArgs),
     /// Back up running VMs: snapshot, checkpoint, compare, put the VMs back
-    Backup(BackupArgs),
+    Backup(Box<BackupArgs>),
     /// Hold the copy at the secondary against what a backup recorded
     Verify(VerifyArgs),
     /// Show what qcow2 images hold, and whether they are sound, without qemu-img
     Inspect(InspectArgs),
     /// Put right what runs have left that were killed
     Recover(RecoverArgs),
+    /// Show what past runs did
+    Runs(RunsArgs),
     /// Drop this tool's old internal snapshots and manifests
     Prune(PruneArgs),
     /// Copy VMs out of the secondary and define them, with the primary gone

@@ -74,10 +74,6 @@ impl From<VerifyLevel> for Level {
 
 impl std::fmt::Display for VerifyLevel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Quick => "quick",
-            Self::Check => "check",
-            Self::Full => "full",
-        })
+        Level::from(*self).fmt(f)
     }
 }

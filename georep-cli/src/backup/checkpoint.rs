@@ -7,12 +7,13 @@ use gluster_georep::{Error, Outcome, Report, RunOptions, run_to_checkpoint};
 use super::Run;
 use crate::error::CliError;
 use crate::exit_code::Exit;
+use crate::journal::OpenJournal;
 use crate::state_dir::note_of;
 use crate::teller::Teller;
 
 /// Runs the session to a checkpoint, and leaves it stopped, so that nothing of what follows is
 /// copied.
-pub(super) fn reach(run: &Run<'_>) -> Result<(), CliError> {
+pub(super) fn reach(run: &Run<'_>, journal: &OpenJournal) -> Result<(), CliError> {
     let options = RunOptions {
         timeout: (run.args.timeout > 0)
             .then(|| Duration::from_secs(run.args.timeout.saturating_mul(60))),
@@ -23,7 +24,9 @@ pub(super) fn reach(run: &Run<'_>) -> Result<(), CliError> {
     };
     let mut teller = Teller::new(&run.say);
     let report = run_to_checkpoint(&run.gluster, &run.mounts, &run.session, &options, &mut teller)
-        .map_err(failed)?;
+        .map_err(failed);
+    journal.workers(teller.workers())?;
+    let report = report?;
     let session = &run.session;
     match report.outcome {
         Outcome::Complete => Ok(()),

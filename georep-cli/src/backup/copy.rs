@@ -8,7 +8,7 @@ use super::plan::PlannedDomain;
 use crate::args::Level;
 use crate::compare::{Comparison, Difference, Mismatch};
 use crate::error::CliError;
-use crate::journal::{OpenJournal, Phase};
+use crate::journal::{Copied, OpenJournal, Phase};
 use crate::manifest::{self, DiskRecord, DomainRecord, ImageRecord, Manifest};
 use crate::pool::Location;
 use crate::record::{RunImage, digests, record};
@@ -16,36 +16,16 @@ use crate::say::bytes;
 use gluster_georep::ClientMount;
 use jiff::Timestamp;
 
-/// What has been copied and compared.
-#[derive(Debug)]
-pub(super) struct Copy {
-    /// How many images, and bytes of them, the run recorded.
-    pub images: usize,
-    /// Bytes of tables and data in them.
-    pub allocated: u64,
-    /// Bytes that were read on the secondary; `None` where no comparison was asked for.
-    pub compared: Option<u64>,
-    /// What differs.
-    pub mismatches: Vec<Mismatch>,
-}
-
-impl Copy {
-    /// Whether nothing is known to differ.
-    pub(super) fn is_proven(&self) -> bool {
-        self.mismatches.is_empty()
-    }
-}
-
 /// Copies `images` to the secondary and compares them there.
 pub(super) fn copy(
     run: &Run<'_>,
     journal: &OpenJournal,
     planned: &[PlannedDomain],
     images: &[RunImage],
-) -> Result<Copy, CliError> {
+) -> Result<Copied, CliError> {
     journal.phase(Phase::Copying)?;
     let manifest = write_manifest(run, planned, images)?;
-    if let Err(error) = checkpoint::reach(run) {
+    if let Err(error) = checkpoint::reach(run, journal) {
         // It would travel with the next run, and promise what was never copied.
         if let Err(stays) = Manifest::delete(run.pool.directory(), run.name.as_str()) {
             run.say.warn("manifest", stays);
@@ -53,18 +33,20 @@ pub(super) fn copy(
         return Err(error);
     }
     journal.phase(Phase::Comparing)?;
-    let mut copy = Copy {
+    let mut copied = Copied {
         images: images.len(),
         allocated: manifest.images.iter().map(|image| image.allocated).sum(),
         compared: None,
         mismatches: Vec::new(),
     };
     if run.args.verify > Level::None {
-        compare(run, &manifest, &mut copy)?;
+        compare(run, &manifest, &mut copied)?;
     }
-    let phase = if copy.is_proven() { Phase::Proven } else { Phase::PuttingBack };
-    journal.phase(phase)?;
-    Ok(copy)
+    journal.copied(copied.clone())?;
+    if copied.is_as_recorded() {
+        journal.phase(Phase::Proven)?;
+    }
+    Ok(copied)
 }
 
 fn write_manifest(
@@ -121,7 +103,7 @@ fn domain_record(run: &Run<'_>, planned: &PlannedDomain) -> DomainRecord {
 }
 
 /// Mounts the secondary, read-only, and holds every image against its record.
-fn compare(run: &Run<'_>, manifest: &Manifest, copy: &mut Copy) -> Result<(), CliError> {
+fn compare(run: &Run<'_>, manifest: &Manifest, copied: &mut Copied) -> Result<(), CliError> {
     let secondary = &run.session.secondary;
     let mount = ClientMount::read_only(&run.mounts, &secondary.host, &secondary.volume)?;
     let pool = mount.path().join(run.pool.in_volume());
@@ -133,11 +115,11 @@ fn compare(run: &Run<'_>, manifest: &Manifest, copy: &mut Copy) -> Result<(), Cl
         phase: "compare",
         stop: &run.stop,
     };
-    copy.mismatches.extend(compare_manifest(run, &pool));
+    copied.mismatches.extend(compare_manifest(run, &pool));
     let compared = comparison.images(manifest, &pool)?;
     mount.unmount()?;
-    copy.mismatches.extend(compared.mismatches);
-    copy.compared = Some(compared.bytes);
+    copied.mismatches.extend(compared.mismatches);
+    copied.compared = Some(compared.bytes);
     run.say.step(
         "compare",
         format_args!(

@@ -15,7 +15,7 @@ use super::outcome::Outcome;
 use super::pause::LongestPause;
 use super::plan::{Chains, PlannedDomain};
 use crate::error::CliError;
-use crate::journal::{DomainEntry, OpenJournal, OverlayEntry, Step};
+use crate::journal::{DomainEntry, OpenJournal, OverlayEntry, Phase, Step};
 use crate::side_by_side::side_by_side;
 
 /// How many domains are put on overlays, or brought back, at the same time.
@@ -63,11 +63,14 @@ pub(super) fn back_up(
         Some(error) => Err(error),
         None => copy(run, &journal, planned, &run.images(chains, None)),
     };
+    if let Err(error) = journal.phase(Phase::PuttingBack) {
+        run.say.warn("journal", error);
+    }
     let domains: Vec<_> = ready.iter().zip(&overlaid).collect();
     let left_behind = side_by_side(&domains, AT_ONCE, |(ready, overlaid)| {
         put_back(run, &journal, ready, overlaid)
     });
-    Ok((Outcome { copied, pause, left_behind: left_behind.concat() }, journal))
+    Ok((Outcome { copied, left_behind: left_behind.concat() }, journal))
 }
 
 fn prepare<'a>(run: &Run<'_>, planned: &&'a PlannedDomain) -> Result<Ready<'a>, CliError> {
@@ -124,11 +127,12 @@ fn put_on_overlays(run: &Run<'_>, journal: &OpenJournal, ready: &Ready<'_>) -> O
     match external::create(&planned.virsh, &ready.prepared, name, quiesce, &mut before) {
         Ok(created) => {
             tell(run, &planned.domain.name, &created);
+            let pause = frozen_for(&created.freeze).unwrap_or(created.duration);
             Overlaid {
-                pause: Some(frozen_for(&created.freeze).unwrap_or(created.duration)),
+                pause: Some(pause),
                 still_since: Some(created.made),
                 may_be_frozen: created.still_frozen.is_some(),
-                failed: record(journal, uuid, &created).err(),
+                failed: record(journal, uuid, &created, pause).err(),
                 overlays: created.overlays,
             }
         }
@@ -150,12 +154,18 @@ fn journalled(step: CreateStep) -> Step {
     }
 }
 
-fn record(journal: &OpenJournal, uuid: &str, created: &Created) -> Result<(), CliError> {
+fn record(
+    journal: &OpenJournal,
+    uuid: &str,
+    created: &Created,
+    pause: Duration,
+) -> Result<(), CliError> {
     journal.domain(uuid, |domain| {
+        domain.pause_seconds = Some(pause.as_secs_f64());
         domain.overlays = created.overlays.iter().map(OverlayEntry::from).collect();
         // As long as it may be frozen, that is what recovery has to know.
         if created.still_frozen.is_none() {
-            domain.step = Step::Copying;
+            domain.begin(Step::Copying);
         }
     })
 }

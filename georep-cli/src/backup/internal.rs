@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use qcow2_snap::internal::{self, SnapshotImage};
 
 use super::Run;
-use super::copy::{Copy, copy};
+use super::copy::copy;
 use super::outcome::Outcome;
 use super::pause::LongestPause;
 use super::plan::{Chains, PlannedDomain};
 use crate::error::CliError;
-use crate::journal::{OpenJournal, Step};
+use crate::journal::{Copied, OpenJournal, Phase, Step};
 use crate::prune::{self, Pruned};
 use crate::say::bytes;
 use crate::tools::SNAPSHOT_LIMIT;
@@ -28,13 +28,16 @@ pub(super) fn back_up(
     let mut pause = LongestPause::default();
     let copied = take(run, &journal, planned, &mut pause)
         .and_then(|()| copy(run, &journal, planned, &run.images(chains, Some(run.name.as_str()))));
-    let left_behind = if copied.as_ref().is_ok_and(Copy::is_proven) {
+    let left_behind = if copied.as_ref().is_ok_and(Copied::is_as_recorded) {
         prune(run, planned);
         Vec::new()
     } else {
+        if let Err(error) = journal.phase(Phase::PuttingBack) {
+            run.say.warn("journal", error);
+        }
         delete(run, &journal, planned)
     };
-    Ok((Outcome { copied, pause, left_behind }, journal))
+    Ok((Outcome { copied, left_behind }, journal))
 }
 
 fn images(planned: &PlannedDomain) -> Vec<PathBuf> {
@@ -62,7 +65,10 @@ fn take(
         journal.step(&domain.uuid, Step::Snapshotting)?;
         let snapshot =
             internal::create(&planned.virsh, domain, run.name.as_str(), &images, SNAPSHOT_LIMIT)?;
-        journal.step(&domain.uuid, Step::Copying)?;
+        journal.domain(&domain.uuid, |domain| {
+            domain.begin(Step::Copying);
+            domain.pause_seconds = snapshot.pause.map(|pause| pause.as_secs_f64());
+        })?;
         let (seconds, state) = (snapshot.duration.as_secs_f64(), bytes(snapshot.vm_state_size));
         let text = match snapshot.pause {
             Some(pause) => {

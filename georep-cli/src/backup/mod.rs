@@ -3,6 +3,7 @@
 //! Make the images stand still, record them, run geo-replication to a checkpoint, compare what
 //! arrived, put the VMs back. Whatever happens in between, the VMs are put back.
 
+mod aftermath;
 mod checkpoint;
 mod copy;
 mod external;
@@ -57,14 +58,32 @@ struct Run<'a> {
 pub(crate) fn run(args: &BackupArgs) -> Result<Exit, CliError> {
     let session = Session::new(&args.primary, args.secondary.clone())?;
     if args.dry_run {
-        let run = Run::prepare(args, session, None)?;
+        let run = Run::prepare(args, &session, &run_name(), None)?;
         plan::chains(&run.plan()?, &run.pool)?;
         return Ok(Exit::Done);
     }
+    let (began, name) = (Timestamp::now(), run_name());
+    let (journal, result) = match attempt(args, &session, &name) {
+        Ok((journal, result)) => (journal.read(), result),
+        Err(error) => {
+            (aftermath::record_failure(args, &session, &name, began, &error), Err(error))
+        }
+    };
+    aftermath::tell(args, &journal);
+    result
+}
+
+/// One backup, and how it ended. An error is one from before there was anything to put back, and
+/// before the journal.
+fn attempt(
+    args: &BackupArgs,
+    session: &Session,
+    name: &RunName,
+) -> Result<(OpenJournal, Result<Exit, CliError>), CliError> {
     // Before anything is asked: two runs would only be in each other's way.
-    let lock = Lock::of_session(&session)?;
-    recover::before_run(&lock, &session)?;
-    let run = Run::prepare(args, session, Some(&lock))?;
+    let lock = Lock::of_session(session)?;
+    recover::before_run(&lock, session)?;
+    let run = Run::prepare(args, session, name, Some(&lock))?;
     let mut planned = run.plan()?;
     let chains = plan::chains(&planned, &run.pool)?;
     planned.iter_mut().try_for_each(PlannedDomain::take_lock)?;
@@ -75,7 +94,14 @@ pub(crate) fn run(args: &BackupArgs) -> Result<Exit, CliError> {
     if outcome.exit() == Exit::Done {
         prune_manifests(&run);
     }
-    outcome.report(&run, &journal)
+    outcome.record(&run, &journal);
+    let result = outcome.tell(&run);
+    Ok((journal, result))
+}
+
+/// A name that no run has had.
+fn run_name() -> RunName {
+    RunName::unused(|name| journal::exists(&state_dir::journals(), name))
 }
 
 /// Drops older manifests where that is asked for. The copy is proven by now: what cannot be dropped
@@ -94,21 +120,22 @@ impl<'a> Run<'a> {
     /// What changes the session holds `lock`.
     fn prepare(
         args: &'a BackupArgs,
-        session: Session,
+        session: &Session,
+        name: &RunName,
         lock: Option<&Lock>,
     ) -> Result<Self, CliError> {
         let path = search_path();
-        let name = RunName::unused(|name| journal::exists(&state_dir::journals(), name));
         let mounts = MountTools::find(&path)?;
         let gluster = path.find("gluster")?;
         let gluster = Gluster::new(lock.map_or(gluster.clone(), |l| gluster.holding(l.file())));
         let connections = connections(&path, &args.connect)?;
         let qemu_img = QemuImg::new(path.find("qemu-img")?);
         gluster.started_volume(&session.primary)?;
-        patiently(|| gluster.status(&session))?;
+        patiently(|| gluster.status(session))?;
         let pool = Pool::open(&mounts.findmnt, &args.pool, &session.primary)?;
         let say = Say::begin(format_args!("{name}: {} backup of {session}", args.method));
         let stop = signals::catch()?;
+        let (name, session) = (name.clone(), session.clone());
         Ok(Self { name, args, session, pool, gluster, mounts, connections, qemu_img, say, stop })
     }
 
@@ -122,19 +149,10 @@ impl<'a> Run<'a> {
 
     /// Begins the journal of the run, which changes these domains.
     fn begin_journal(&self, domains: Vec<DomainEntry>) -> Result<OpenJournal, CliError> {
-        let journal = Journal {
-            version: journal::VERSION,
-            run: self.name.to_string(),
-            method: self.args.method,
-            primary: self.session.primary.clone(),
-            secondary: self.session.secondary.to_string(),
-            pool: self.pool.directory().to_owned(),
-            process: std::process::id(),
-            began: Timestamp::now(),
-            phase: Phase::Taking,
-            domains,
-            ended: None,
-        };
+        let (run, pool) = (self.name.to_string(), self.pool.directory().to_owned());
+        let mut journal = Journal::begun(run, self.args, &self.session, pool, Timestamp::now());
+        journal.domains = domains;
+        journal.begin(Phase::Taking);
         OpenJournal::begin(&state_dir::journals(), journal)
     }
 

@@ -21,11 +21,6 @@ impl LongestPause {
         }
     }
 
-    /// In seconds; `None` where no guest ran.
-    pub(super) fn seconds(&self) -> Option<f64> {
-        self.longest.as_ref().map(|(pause, _)| pause.as_secs_f64())
-    }
-
     /// Says it where it is not the only one, which has been said.
     pub(super) fn tell(&self, say: &Say) {
         if let Some((pause, domain)) = self.longest.as_ref().filter(|_| self.guests > 1) {
@@ -46,11 +41,10 @@ mod tests {
     #[test]
     fn the_longest_pause_counts_and_guests_that_did_not_run_do_not() {
         let mut pause = LongestPause::default();
-        assert_eq!(pause.seconds(), None);
         for (domain, seconds) in [("a", Some(2)), ("b", None), ("c", Some(3)), ("d", Some(1))] {
             pause.add(domain, seconds.map(Duration::from_secs));
         }
         assert_eq!(pause.longest, Some((Duration::from_secs(3), "c".to_owned())));
-        assert_eq!((pause.seconds(), pause.guests), (Some(3.0), 3));
+        assert_eq!(pause.guests, 3);
     }
 }

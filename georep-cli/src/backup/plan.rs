@@ -58,6 +58,8 @@ impl PlannedDomain {
             connect: self.virsh.connect().map(str::to_owned),
             running: self.state == DomainState::Running,
             step: Step::Planned,
+            steps: Vec::new(),
+            pause_seconds: None,
             overlays,
             images,
         }

@@ -1,9 +1,10 @@
 //! What is wrong with a copy, for people and for programs.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::sampling::Piece;
 use crate::say::Say;
@@ -15,7 +16,7 @@ const NAMED_RANGES: usize = 8;
 const SHOWN_MISMATCHES: usize = 20;
 
 /// One thing that is wrong with one file of the copy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Mismatch {
     /// The file, relative to the pool.
@@ -25,7 +26,7 @@ pub(crate) struct Mismatch {
 }
 
 /// How a file of the copy differs from its record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub(crate) enum Difference {
     /// The file is not there, or cannot be opened.
@@ -35,7 +36,7 @@ pub(crate) enum Difference {
     /// The file is no sound qcow2 image.
     Unsound { reason: String },
     /// A field of the header has another value.
-    Header { field: &'static str, recorded: String, found: String },
+    Header { field: Cow<'static, str>, recorded: String, found: String },
     /// A snapshot is missing or differs from the recorded one.
     Snapshot { name: String, reason: String },
     /// A byte range differs or cannot be read.

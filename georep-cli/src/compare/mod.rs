@@ -221,7 +221,11 @@ fn header(record: &ImageRecord, image: &Image) -> Vec<Difference> {
     fields
         .into_iter()
         .filter(|(_, recorded, found)| recorded != found)
-        .map(|(field, recorded, found)| Difference::Header { field, recorded, found })
+        .map(|(field, recorded, found)| Difference::Header {
+            field: field.into(),
+            recorded,
+            found,
+        })
         .collect()
 }
 

@@ -5,8 +5,10 @@
 //! asks libvirt. A journal that has not ended is one of a run that is at work, or was killed; whose
 //! session's lock is free, that was killed. Those that have ended stay: they are the history.
 
+mod history;
 mod open;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use gluster_georep::Session;
@@ -14,16 +16,19 @@ use jiff::Timestamp;
 use qcow2_snap::external::Overlay;
 use serde::{Deserialize, Serialize};
 
-use crate::args::Method;
+use crate::args::{Level, Method};
+use crate::compare::Mismatch;
 use crate::error::CliError;
+use crate::exit_code::Exit;
 
+pub(crate) use history::{all, drop_old, remember};
 pub(crate) use open::{OpenJournal, unfinished};
 
 /// The shape of the document; a reader refuses another.
 pub(crate) const VERSION: u32 = 1;
 
 /// One run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Journal {
     /// [`VERSION`].
@@ -44,8 +49,23 @@ pub(crate) struct Journal {
     pub began: Timestamp,
     /// What it is at.
     pub phase: Phase,
+    /// What it has been at, and since when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Since<Phase>>,
+    /// How thoroughly it compares.
+    #[serde(default)]
+    pub verify: Level,
+    /// What it has copied, once that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copied: Option<Copied>,
+    /// How many workers were in which state when it last looked.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub workers: BTreeMap<String, usize>,
     /// The domains that it changes.
     pub domains: Vec<DomainEntry>,
+    /// What it could not put back: a sentence each, saying what and where.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_behind: Vec<String>,
     /// How it ended; `None` as long as anything is to be put back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
@@ -55,6 +75,8 @@ pub(crate) struct Journal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Phase {
+    /// Looking what there is to do; nothing is changed.
+    Planning,
     /// Making the images stand still.
     Taking,
     /// Recording the images and running the session to a checkpoint.
@@ -67,8 +89,32 @@ pub(crate) enum Phase {
     PuttingBack,
 }
 
-/// A domain, and what is about to be done to it.
+/// Something, and when it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Since<T> {
+    /// What.
+    pub what: T,
+    /// When it began.
+    pub at: Timestamp,
+}
+
+/// What a run has copied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Copied {
+    /// How many images it has recorded.
+    pub images: usize,
+    /// Bytes of tables and data in them.
+    pub allocated: u64,
+    /// Bytes that were read on the secondary; `None` where nothing was compared.
+    pub compared: Option<u64>,
+    /// What differs there.
+    #[serde(default)]
+    pub mismatches: Vec<Mismatch>,
+}
+
+/// A domain, and what is about to be done to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct DomainEntry {
     /// Its name when the run began.
@@ -81,6 +127,12 @@ pub(crate) struct DomainEntry {
     pub running: bool,
     /// What is about to be done, or being done.
     pub step: Step,
+    /// What was done before, and since when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Since<Step>>,
+    /// For how many seconds its guest stood still, where it ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause_seconds: Option<f64>,
     /// The overlays that were to be made, whether or not they came to be.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overlays: Vec<OverlayEntry>,
@@ -157,12 +209,37 @@ pub(crate) struct Ended {
     pub error: Option<String>,
 }
 
+impl Ended {
+    /// It ended now.
+    fn now(exit: Option<Exit>, error: Option<String>) -> Self {
+        Self { at: Timestamp::now(), exit_code: exit.map(|exit| exit as u8), error }
+    }
+}
+
 /// Whether a run of that name has a journal in `directory`.
 pub(crate) fn exists(directory: &Path, run: &str) -> bool {
     Journal::path_in(directory, run).exists()
 }
 
+/// Whoever writes to the journal has the time, so that both are in the same order.
+fn begin<T: Copy + PartialEq>(course: &mut Vec<Since<T>>, what: T) {
+    if course.last().is_none_or(|last| last.what != what) {
+        course.push(Since { what, at: Timestamp::now() });
+    }
+}
+
 impl Journal {
+    /// Whether it has come to that phase, whatever followed.
+    pub(crate) fn has_reached(&self, phase: Phase) -> bool {
+        self.phase == phase || self.phases.iter().any(|past| past.what == phase)
+    }
+
+    /// Begins a phase.
+    pub(crate) fn begin(&mut self, phase: Phase) {
+        self.phase = phase;
+        begin(&mut self.phases, phase);
+    }
+
     /// The session that the run works with.
     ///
     /// # Errors
@@ -177,7 +254,20 @@ impl Journal {
     }
 }
 
+impl Copied {
+    /// Whether nothing is known to differ.
+    pub(crate) fn is_as_recorded(&self) -> bool {
+        self.mismatches.is_empty()
+    }
+}
+
 impl DomainEntry {
+    /// Begins a step. One that is repeated, as for another disk, goes on.
+    pub(crate) fn begin(&mut self, step: Step) {
+        self.step = step;
+        begin(&mut self.steps, step);
+    }
+
     /// The overlays, as qcow2-snap takes them.
     pub(crate) fn overlays(&self) -> Vec<Overlay> {
         let overlay = |entry: &OverlayEntry| Overlay {
@@ -200,6 +290,51 @@ impl From<&Overlay> for OverlayEntry {
             overlay: overlay.overlay.clone(),
             inode: overlay.inode,
             merge_begun: overlay.merge_begun,
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A run that has just begun.
+    pub(crate) fn journal(run: &str) -> Journal {
+        let overlay = OverlayEntry {
+            target: "vda".into(),
+            base: "/vm/a.qcow2".into(),
+            overlay: format!("/vm/a.{run}.qcow2").into(),
+            inode: None,
+            merge_begun: false,
+        };
+        let domain = DomainEntry {
+            name: "web".into(),
+            uuid: "u".into(),
+            connect: None,
+            running: true,
+            step: Step::Planned,
+            steps: Vec::new(),
+            pause_seconds: None,
+            overlays: vec![overlay],
+            images: Vec::new(),
+        };
+        Journal {
+            version: VERSION,
+            run: run.to_owned(),
+            method: Method::External,
+            primary: "gv1".into(),
+            secondary: "geo@dr::gv2".into(),
+            pool: "/vm".into(),
+            process: 1,
+            began: Timestamp::UNIX_EPOCH,
+            phase: Phase::Taking,
+            phases: Vec::new(),
+            verify: Level::Quick,
+            copied: None,
+            workers: BTreeMap::new(),
+            domains: vec![domain],
+            left_behind: Vec::new(),
+            ended: None,
         }
     }
 }

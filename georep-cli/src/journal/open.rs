@@ -1,16 +1,14 @@
 //! A journal that is being written: every change is on disk when the call returns.
 
-use std::fs;
-use std::io;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
-
-use super::{DomainEntry, Ended, Journal, Phase, Step, VERSION};
+use super::{Copied, DomainEntry, Ended, Journal, Phase, Step};
 use crate::atomic_file;
 use crate::error::CliError;
 use crate::exit_code::Exit;
+use crate::journal::history::files;
 
 /// The journal of a run that has not ended. Many threads may write to it.
 #[derive(Debug)]
@@ -25,18 +23,12 @@ pub(crate) struct OpenJournal {
 /// # Errors
 /// Where the directory cannot be read; not where there is none.
 pub(crate) fn unfinished(directory: &Path) -> Result<Vec<Result<OpenJournal, CliError>>, CliError> {
-    let unreadable = |source| CliError::io("look for journals in", directory, source);
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(unreadable)?,
+    let open = |path: PathBuf| match Journal::load(&path) {
+        Ok(journal) if journal.ended.is_some() => None,
+        Ok(journal) => Some(Ok(OpenJournal::resume(path, journal))),
+        Err(error) => Some(Err(error)),
     };
-    let paths: io::Result<Vec<_>> = entries.map(|entry| Ok(entry?.path())).collect();
-    let mut paths = paths.map_err(unreadable)?;
-    // What has no such name is a file that is just being written, or was when its writer was killed.
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    paths.sort();
-    let open = |path: PathBuf| OpenJournal::open(path).transpose();
-    Ok(paths.into_iter().filter_map(open).collect())
+    Ok(files(directory)?.into_iter().filter_map(open).collect())
 }
 
 impl OpenJournal {
@@ -45,28 +37,13 @@ impl OpenJournal {
     /// # Errors
     /// Where it cannot be written, or a run of that name has one already.
     pub(crate) fn begin(directory: &Path, journal: Journal) -> Result<Self, CliError> {
-        let path = Journal::path_in(directory, &journal.run);
-        if path.exists() {
-            let source = io::ErrorKind::AlreadyExists.into();
-            return Err(CliError::io("begin the journal", &path, source));
-        }
-        let open = Self { path, journal: Mutex::new(journal) };
-        open.write(|_| ())?;
-        Ok(open)
+        let path = journal.create_in(directory)?;
+        Ok(Self::resume(path, journal))
     }
 
-    /// Opens the journal at `path`; `None` where its run has ended.
-    fn open(path: PathBuf) -> Result<Option<Self>, CliError> {
-        let unusable = |source| CliError::io("read the journal", &path, source);
-        let text = fs::read(&path).map_err(unusable)?;
-        let journal: Journal =
-            serde_json::from_slice(&text).map_err(|error| unusable(error.into()))?;
-        if journal.version != VERSION {
-            let version = format!("it is of version {}, and not of {VERSION}", journal.version);
-            return Err(unusable(io::Error::other(version)));
-        }
-        let unfinished = journal.ended.is_none();
-        Ok(unfinished.then(|| Self { path, journal: Mutex::new(journal) }))
+    /// The journal at `path`, which says this, to be written on.
+    fn resume(path: PathBuf, journal: Journal) -> Self {
+        Self { path, journal: Mutex::new(journal) }
     }
 
     /// What it says now.
@@ -79,7 +56,7 @@ impl OpenJournal {
     /// # Errors
     /// Where it cannot be written.
     pub(crate) fn phase(&self, phase: Phase) -> Result<(), CliError> {
-        self.write(|journal| journal.phase = phase)
+        self.write(|journal| journal.begin(phase))
     }
 
     /// Writes down what is about to be done to a domain.
@@ -87,7 +64,15 @@ impl OpenJournal {
     /// # Errors
     /// Where it cannot be written.
     pub(crate) fn step(&self, uuid: &str, step: Step) -> Result<(), CliError> {
-        self.domain(uuid, |domain| domain.step = step)
+        self.domain(uuid, |domain| domain.begin(step))
+    }
+
+    /// Writes down what was copied, and how that compares.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub(crate) fn copied(&self, copied: Copied) -> Result<(), CliError> {
+        self.write(|journal| journal.copied = Some(copied))
     }
 
     /// Writes down more about a domain.
@@ -106,25 +91,38 @@ impl OpenJournal {
         })
     }
 
+    /// Writes down how many workers are in which state.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub(crate) fn workers(&self, workers: BTreeMap<String, usize>) -> Result<(), CliError> {
+        self.write(|journal| journal.workers = workers)
+    }
+
+    /// Writes down what could not be put back, and is for recovery.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub(crate) fn left_behind(&self, left: &[String]) -> Result<(), CliError> {
+        self.write(|journal| journal.left_behind = left.to_vec())
+    }
+
     /// Writes down how the run ended: nothing of it is to be put back any more.
     ///
     /// # Errors
     /// Where it cannot be written.
     pub(crate) fn end(&self, exit: Option<Exit>, error: Option<String>) -> Result<(), CliError> {
-        let exit_code = exit.map(|exit| exit as u8);
-        let ended = Ended { at: Timestamp::now(), exit_code, error };
+        let ended = Ended::now(exit, error);
         self.write(|journal| journal.ended = Some(ended))?;
         atomic_file::clear(&self.path)
             .map_err(|error| CliError::io("clean up after the journal", &self.path, error))
     }
 
     fn write(&self, change: impl FnOnce(&mut Journal)) -> Result<(), CliError> {
-        let unwritable = |source| CliError::io("write the journal", &self.path, source);
         // Held while it is written, so that what is newer is never replaced by what is older.
         let mut journal = self.lock();
         change(&mut journal);
-        let text = serde_json::to_vec_pretty(&*journal).map_err(|e| unwritable(e.into()))?;
-        atomic_file::write(&self.path, &text).map_err(unwritable)
+        journal.save(&self.path)
     }
 
     /// A thread that panicked has left it whole: every change is one assignment.
@@ -135,41 +133,11 @@ impl OpenJournal {
 
 #[cfg(test)]
 mod tests {
-    use super::super::OverlayEntry;
-    use super::*;
-    use crate::args::Method;
+    use std::fs;
 
-    fn journal(run: &str) -> Journal {
-        let overlay = OverlayEntry {
-            target: "vda".into(),
-            base: "/vm/a.qcow2".into(),
-            overlay: format!("/vm/a.{run}.qcow2").into(),
-            inode: None,
-            merge_begun: false,
-        };
-        let domain = DomainEntry {
-            name: "web".into(),
-            uuid: "u".into(),
-            connect: None,
-            running: true,
-            step: Step::Planned,
-            overlays: vec![overlay],
-            images: Vec::new(),
-        };
-        Journal {
-            version: VERSION,
-            run: run.to_owned(),
-            method: Method::External,
-            primary: "gv1".into(),
-            secondary: "geo@dr::gv2".into(),
-            pool: "/vm".into(),
-            process: 1,
-            began: Timestamp::UNIX_EPOCH,
-            phase: Phase::Taking,
-            domains: vec![domain],
-            ended: None,
-        }
-    }
+    use super::super::tests::journal;
+    use super::super::{Since, VERSION};
+    use super::*;
 
     #[test]
     fn what_was_written_is_found_until_the_run_has_ended() {
@@ -178,7 +146,9 @@ mod tests {
         assert!(unfinished(&runs).unwrap().is_empty());
         let open = OpenJournal::begin(&runs, journal("georep-1")).unwrap();
         OpenJournal::begin(&runs, journal("georep-1")).unwrap_err();
-        open.step("u", Step::Overlaying).unwrap();
+        for step in [Step::Freezing, Step::Overlaying, Step::Overlaying] {
+            open.step("u", step).unwrap();
+        }
         open.domain("u", |domain| domain.overlays[0].inode = Some(7)).unwrap();
         open.phase(Phase::Copying).unwrap();
 
@@ -186,6 +156,8 @@ mod tests {
         let journal = found.read();
         assert_eq!(journal, open.read());
         assert_eq!((journal.phase, journal.domains[0].step), (Phase::Copying, Step::Overlaying));
+        let begun = |steps: &[Since<Step>]| steps.iter().map(|step| step.what).collect::<Vec<_>>();
+        assert_eq!(begun(&journal.domains[0].steps), [Step::Freezing, Step::Overlaying]);
         assert_eq!(journal.domains[0].overlays()[0].inode, Some(7));
         assert_eq!(journal.session().unwrap().to_string(), "gv1 → geo@dr::gv2");
 

@@ -60,7 +60,7 @@ pub(super) fn is_begun(entry: &DomainEntry) -> bool {
 
 /// Whether the run's internal snapshot is the copy, and stays.
 fn is_kept(journal: &Journal) -> bool {
-    journal.phase == Phase::Proven
+    journal.has_reached(Phase::Proven)
 }
 
 /// Puts the domain back. Returns what is left, a sentence each.

@@ -221,11 +221,12 @@ impl<'a> Recovery<'a> {
         });
         let mut left = results.concat();
         // What was never copied must not travel with the next run.
-        if journal.phase < Phase::Comparing {
+        if !journal.has_reached(Phase::Comparing) {
             left.extend(Manifest::delete(&journal.pool, run).err().map(|error| error.to_string()));
         }
         if left.is_empty() {
-            left.extend(open.end(None, Some("killed".to_owned())).err().map(|e| e.to_string()));
+            let killed = journal.left_behind.is_empty().then(|| "killed".to_owned());
+            left.extend(open.end(None, killed).err().map(|error| error.to_string()));
         }
         if left.is_empty() {
             self.say.step("run", format_args!("{run}: everything is put back"));

@@ -16,6 +16,7 @@ struct Session<'a> {
     healthy: bool,
     sets: usize,
     checkpoint: Option<Checkpoint>,
+    proven_copy: Option<Proven<'a>>,
     bricks: Vec<Brick<'a>>,
 }
 
@@ -23,6 +24,15 @@ struct Session<'a> {
 struct Checkpoint {
     time: Timestamp,
     sets_reached: usize,
+}
+
+/// The newest copy that backups of this host have proven.
+#[derive(Serialize)]
+struct Proven<'a> {
+    run: &'a str,
+    time: Timestamp,
+    level: String,
+    overwritten_by: Option<&'a str>,
 }
 
 /// What gluster does not say is null.
@@ -52,7 +62,7 @@ pub(super) fn line(overviews: &[Overview], states: &[State]) -> String {
 }
 
 fn session<'a>(overview: &'a Overview, states: &[State]) -> Session<'a> {
-    let Overview { session, roster } = overview;
+    let Overview { session, roster, proven } = overview;
     let wanted = roster.places.iter().filter(|place| is_wanted(State::of(place), states));
     Session {
         primary: &session.primary,
@@ -63,6 +73,12 @@ fn session<'a>(overview: &'a Overview, states: &[State]) -> Session<'a> {
         checkpoint: roster.checkpoint.as_ref().map(|checkpoint| Checkpoint {
             time: checkpoint.time,
             sets_reached: checkpoint.reached,
+        }),
+        proven_copy: proven.as_ref().map(|copy| Proven {
+            run: &copy.run,
+            time: copy.of,
+            level: copy.level.to_string(),
+            overwritten_by: copy.overwritten_by.as_deref(),
         }),
         bricks: wanted.map(brick).collect(),
     }

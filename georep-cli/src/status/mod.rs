@@ -12,19 +12,22 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use gluster_georep::{Gluster, Roster, Session, SessionStatus, VolumeInfo};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use self::state::State;
 use crate::args::StatusArgs;
 use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::retry::patiently;
+use crate::runs::{ProvenCopy, newest_proven};
+use crate::state_dir::journals;
 use crate::tools::search_path;
 
-/// A session, and who serves its bricks.
+/// A session, who serves its bricks, and its newest proven copy that this host knows of.
 struct Overview {
     session: SessionStatus,
     roster: Roster,
+    proven: Option<ProvenCopy>,
 }
 
 /// Runs `georep status`.
@@ -41,7 +44,34 @@ pub(crate) fn run(args: &StatusArgs) -> Result<Exit, CliError> {
         return none(args);
     }
     write(&shown(&overviews, args, terminal::columns()))?;
+    let now = Timestamp::now();
+    overviews.iter().try_for_each(|overview| must_be_recent(overview, args.max_age, now))?;
     Ok(exit(&overviews))
+}
+
+/// Whether the newest proven copy of a session is no older than was asked for.
+fn must_be_recent(
+    overview: &Overview,
+    max_age: Option<SignedDuration>,
+    now: Timestamp,
+) -> Result<(), CliError> {
+    let Some(max_age) = max_age else { return Ok(()) };
+    let SessionStatus { primary, secondary, .. } = &overview.session;
+    let session = format!("{primary} → {secondary}");
+    let copy = match &overview.proven {
+        None => format!("no proven copy of session {session} is known on this host"),
+        Some(ProvenCopy { run, overwritten_by: Some(later), .. }) => format!(
+            "the newest proven copy of session {session}, {run}, was overwritten by {later}, which \
+             proved nothing"
+        ),
+        Some(copy) if now.duration_since(copy.of) <= max_age => return Ok(()),
+        Some(copy) => format!(
+            "the newest proven copy of session {session}, {}, is of {}, older than {max_age:#}",
+            copy.run,
+            age::ago(copy.of, now)
+        ),
+    };
+    Err(CliError::failed(copy).hint("`georep runs` shows how the last backups ended"))
 }
 
 /// Asks for the workers and the bricks of the sessions that are meant.
@@ -59,7 +89,8 @@ fn ask(gluster: &Gluster, args: &StatusArgs) -> Result<Vec<Overview>, gluster_ge
         }
         let sets = volumes.iter().find(|volume| volume.name == session.primary);
         let sets = sets.map_or(&[][..], |volume| &volume.sets);
-        Ok(Overview { roster: Roster::new(sets, &session.workers), session })
+        let proven = newest_proven(&journals(), &session.primary, &session.secondary);
+        Ok(Overview { roster: Roster::new(sets, &session.workers), session, proven })
     };
     sessions.into_iter().map(overview).collect()
 }

@@ -7,8 +7,10 @@ use gluster_georep::{Roster, SessionState};
 use jiff::Timestamp;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::age::ago;
 use super::state::{self, State};
 use super::{Overview, table};
+use crate::runs::ProvenCopy;
 
 const HEADLINE: Style = Style::new().bold();
 
@@ -37,6 +39,7 @@ pub(super) fn lines(
         lines.push(format!("{HEADLINE}{}{HEADLINE:#}", fitting(&headline(overview))));
         lines.extend(table::lines(&places, now, columns));
         lines.extend(summary(&overview.roster).iter().map(|line| fitting(line)));
+        lines.extend(overview.proven.as_ref().map(|copy| fitting(&proven(copy, now))));
     }
     if lines.is_empty() {
         lines.push("no worker is in that state".to_owned());
@@ -51,6 +54,14 @@ pub(super) fn is_wanted(state: State, states: &[State]) -> bool {
 fn headline(Overview { session, .. }: &Overview) -> String {
     let state = SessionState::of(session);
     format!("{} → {}: {state}", session.primary, session.secondary)
+}
+
+/// The newest proven copy.
+fn proven(copy: &ProvenCopy, now: Timestamp) -> String {
+    let ProvenCopy { run, of, level, overwritten_by } = copy;
+    let overwritten = overwritten_by.as_ref().map(|later| format!(", overwritten by {later}"));
+    let overwritten = overwritten.unwrap_or_default();
+    format!("proven copy ({level}): {run}, {}{overwritten}", ago(*of, now))
 }
 
 /// How many workers do what, and how far the checkpoint is.

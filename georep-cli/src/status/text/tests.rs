@@ -19,7 +19,7 @@ const STOPPED: &str = fixture!("status-stopped.xml");
 fn overview(status: &str) -> Overview {
     let session = SessionStatus::parse_all(status).unwrap().remove(0);
     let volume = VolumeInfo::parse_all(fixture!("volume-info-gv1.xml")).unwrap().remove(0);
-    Overview { roster: Roster::new(&volume.sets, &session.workers), session }
+    Overview { roster: Roster::new(&volume.sets, &session.workers), session, proven: None }
 }
 
 fn shown(overviews: &[Overview], states: &[State], columns: Option<usize>) -> String {
