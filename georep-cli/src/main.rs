@@ -16,7 +16,6 @@ mod lock;
 mod manifest;
 mod metrics;
 mod pool;
-mod progress;
 mod prune;
 mod put_back;
 mod record;

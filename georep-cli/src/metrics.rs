@@ -147,8 +147,11 @@ impl Metrics {
         // A string takes everything.
         let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
         for (of, value) in values {
-            let of =
-                if label.is_empty() { String::new() } else { format!(",{label}=\"{}\"", escaped(of)) };
+            let of = if label.is_empty() {
+                String::new()
+            } else {
+                format!(",{label}=\"{}\"", escaped(of))
+            };
             let _ = writeln!(text, "{name}{{{session}{of}}} {value}");
         }
     }
@@ -174,7 +177,12 @@ mod tests {
         run.workers.insert("Active".to_owned(), 2);
         run.end_now(Exit::NoCheckpoint, "late".to_owned());
         let of = Timestamp::from_second(1_700_000_000).unwrap();
-        let proven = ProvenCopy { run: "georep-0".to_owned(), of, level: Level::Quick, overwritten_by: None };
+        let proven = ProvenCopy {
+            run: "georep-0".to_owned(),
+            of,
+            level: Level::Quick,
+            overwritten_by: None,
+        };
         let text = text(&run, Some(&proven));
         let session = "primary=\"gv1\",secondary=\"geo@dr::gv2\"";
         for line in [

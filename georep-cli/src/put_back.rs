@@ -1,7 +1,7 @@
 //! Puts a domain back as it was before a run: thawed, on its own images, without the run's overlays
 //! or snapshot. The same whether the run ends or was killed: what is to be done, libvirt says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use qcow2_snap::qemu_img::QemuImg;
 use qcow2_snap::virsh::{DomainState, Virsh, VirshFailure};
 
 use crate::journal::{DomainEntry, OpenJournal, Step};
-use crate::say::{Say, bytes};
+use crate::say::{Progress, Say};
 use crate::tools::SNAPSHOT_LIMIT;
 
 /// How long thawing a guest that did not thaw at once is tried for.
@@ -24,8 +24,6 @@ const OUR_PAUSES: [&str; 3] = ["I/O error", "saving", "creating snapshot"];
 const RESUME_TRIES: u32 = 3;
 /// How long after one try the next is made.
 const RESUME_AGAIN: Duration = Duration::from_secs(1);
-/// How often a merge that takes long is heard of.
-const PROGRESS: Duration = Duration::from_secs(10);
 
 /// A domain that is put back. What cannot be done is returned, a sentence each, and keeps nothing
 /// else from being done.
@@ -170,7 +168,7 @@ impl PutBack<'_> {
         &'b self,
         merged: &'b mut BTreeSet<String>,
     ) -> impl FnMut(&Overlay, CommitEvent) -> ControlFlow<()> + 'b {
-        let mut told = Instant::now();
+        let mut bars = BTreeMap::new();
         move |overlay, event| {
             let (name, target) = (self.name, &overlay.target);
             match event {
@@ -178,11 +176,13 @@ impl PutBack<'_> {
                     merged.insert(target.clone());
                     self.note_merge(target, &step);
                 }
-                CommitEvent::Progress(progress) if told.elapsed() >= PROGRESS => {
-                    told = Instant::now();
-                    let (done, total) = (bytes(progress.done), bytes(progress.total));
-                    let text = format_args!("{name}: {target}, {done} of {total} merged");
-                    self.say.step("commit", text);
+                CommitEvent::Progress(progress) => {
+                    let what = || format!("{name}: {target}");
+                    let bar = bars.entry(target.clone());
+                    bar.or_insert_with(|| {
+                        Progress::new(self.say, "commit", what(), progress.total)
+                    })
+                    .set(progress.done, progress.total);
                 }
                 CommitEvent::LimitLifted => self.say.warn(
                     "commit",

@@ -13,8 +13,8 @@ use crate::digests::{Digests, Ended, Reading, span_of};
 use crate::error::CliError;
 use crate::image_file::{ImageFile, hex};
 use crate::manifest::{ImageRecord, Sample};
-use crate::progress::Progress;
 use crate::sampling::{Piece, Sampler};
+use crate::say::Progress;
 use crate::say::Say;
 
 /// The "copied" flag, in the first byte of a level-2 entry.
@@ -99,7 +99,7 @@ pub(crate) fn digests(
     let span = span_of(record.size);
     let (size, allocated) = (record.size, record.allocated);
     let reading = Reading { file: &file, state: &state, size, span, allocated, stop };
-    let mut progress = Progress::new(say, "manifest", &record.path, allocated);
+    let mut progress = Progress::new(say, "manifest", record.path.display(), allocated);
     match Digests::take(&reading, |read| progress.add(read)) {
         Ok(digests) => digests.map_err(unreadable),
         Err(Ended::Unsound(error)) => Err(unsound(&image.path, &error)),

@@ -1,23 +1,30 @@
 //! Tells what happens to a session, a line each.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
 
 use gluster_georep::{Event, Observer, SessionState, Verdict, Worker};
 
-use crate::say::{Say, TURNS_UNKNOWN};
+use serde_json::json;
+
+use crate::say::{Say, TURNS_UNKNOWN, Waiting};
 
 /// Tells what happens to a session.
 #[derive(Debug)]
 pub(crate) struct Teller<'a> {
     say: &'a Say,
     told: Option<Verdict>,
+    waiting: Option<Waiting>,
+    usually: Option<Duration>,
     workers: BTreeMap<String, usize>,
 }
 
 impl<'a> Teller<'a> {
     /// Tells it to `say`.
-    pub(crate) fn new(say: &'a Say) -> Self {
-        Self { say, told: None, workers: BTreeMap::new() }
+    /// A run usually takes so long.
+    pub(crate) fn new(say: &'a Say, usually: Option<Duration>) -> Self {
+        Self { say, told: None, waiting: None, usually, workers: BTreeMap::new() }
     }
 
     /// How many workers were in which state when the session was last checked.
@@ -25,13 +32,39 @@ impl<'a> Teller<'a> {
         self.workers
     }
 
+    fn checked(&mut self, verdict: &Verdict, workers: &[Worker]) {
+        self.workers = count(workers, verdict.offline.len());
+        let pending = Pending::of(workers);
+        self.wait(&format!(
+            "{} of {} sets are there; pending: {pending}",
+            verdict.reached(),
+            verdict.sets.len()
+        ));
+        self.say.figures("checkpoint", || {
+            json!({
+                "reached": verdict.reached(), "sets": verdict.sets.len(), "workers": self.workers,
+                "entry": pending.entry, "data": pending.data, "meta": pending.meta,
+            })
+        });
+        self.tell(verdict, &pending);
+    }
+
+    fn wait(&mut self, for_what: &str) {
+        let (say, usually) = (self.say, self.usually);
+        let waiting = self.waiting.get_or_insert_with(|| Waiting::new(say, "checkpoint", usually));
+        waiting.set(for_what);
+    }
+
     /// Only what is new.
-    fn checked(&mut self, verdict: &Verdict) {
+    fn tell(&mut self, verdict: &Verdict, pending: &Pending) {
         if self.told.as_ref() == Some(verdict) {
             return;
         }
         let (say, sets) = (self.say, verdict.sets.len());
-        say.step("checkpoint", format_args!("reached by {} of {sets} sets", verdict.reached()));
+        let rest =
+            if verdict.has_reached_all() { String::new() } else { format!("; pending: {pending}") };
+        let reached = verdict.reached();
+        say.step("checkpoint", format_args!("reached by {reached} of {sets} sets{rest}"));
         for trouble in &verdict.troubles {
             say.warn("checkpoint", trouble);
         }
@@ -58,21 +91,45 @@ impl Observer for Teller<'_> {
             Event::Found(SessionState::Running) => say.step("session", "running; stopping it"),
             Event::CheckpointSet(time) => say.step("checkpoint", format_args!("set to {time}")),
             Event::TurnsUnknown => say.step("checkpoint", TURNS_UNKNOWN),
-            Event::Settling(time) => say.step(
-                "checkpoint",
-                format_args!("waiting {} s for the changelogs", time.as_secs()),
-            ),
-            Event::Started => say.step("session", "started"),
+            Event::Settling(time) => {
+                say.step(
+                    "checkpoint",
+                    format_args!("waiting {} s for the changelogs", time.as_secs()),
+                );
+                self.wait("waiting for the changelogs");
+            }
+            Event::Started => {
+                say.step("session", "started");
+                self.wait("the workers start");
+            }
+            Event::Stopping => self.waiting = None,
             Event::Restarted => say.warn("session", "restarted, it was stuck"),
             Event::Retrying(error) => say.warn("session", format_args!("{error}; trying again")),
-            Event::Checked { verdict, status, .. } => {
-                self.workers = count(&status.workers, verdict.offline.len());
-                self.checked(verdict);
-            }
+            Event::Checked { verdict, status, .. } => self.checked(verdict, &status.workers),
             Event::Left(SessionState::Running) => say.step("session", "running again"),
             Event::Found(state) | Event::Left(state) => say.step("session", state),
             _ => {}
         }
+    }
+}
+
+/// What the workers have yet to sync, as far as they say.
+struct Pending {
+    entry: u64,
+    data: u64,
+    meta: u64,
+}
+
+impl Pending {
+    fn of(workers: &[Worker]) -> Self {
+        let sum = |count: fn(&Worker) -> Option<u64>| workers.iter().filter_map(count).sum();
+        Self { entry: sum(|w| w.entry), data: sum(|w| w.data), meta: sum(|w| w.meta) }
+    }
+}
+
+impl fmt::Display for Pending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} entry, {} data, {} meta", self.entry, self.data, self.meta)
     }
 }
 

@@ -12,6 +12,18 @@ pub fn georep() -> PathBuf {
     BUILT.get_or_init(build).clone()
 }
 
+/// Whether this machine has the program called `name`. Where it has not, that is told, or, where
+/// nothing may be skipped, a failure.
+pub fn is_installed(name: &str, package: &str) -> bool {
+    let missing = Command::new(name).arg("--version").output().is_err();
+    if missing {
+        eprintln!("SKIPPED: what needs `{name}`, of the package {package}, is not checked");
+        let may_be_skipped = std::env::var_os(crate::testbed::NOTHING_SKIPPED).is_none();
+        assert!(may_be_skipped, "`{name}` is missing, and nothing may be skipped");
+    }
+    !missing
+}
+
 fn build() -> PathBuf {
     let status = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--locked", "--package", "georep-cli", "--bin", "georep"])

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use gluster_georep::Secondary;
 use serde::{Deserialize, Serialize};
 
-use super::parse_keep;
+use super::{ProgressArgs, parse_keep};
 use crate::exit_code::TABLE;
 use crate::hooks::Hook;
 
@@ -83,6 +83,8 @@ pub(crate) struct BackupArgs {
     /// Print the result as one JSON document on stdout
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
 }
 
 /// How images are made to stand still while they are copied.

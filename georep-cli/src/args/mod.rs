@@ -3,6 +3,7 @@
 mod backup;
 mod inspect;
 mod other_site;
+mod progress;
 mod prune;
 mod recover;
 mod runs;
@@ -17,6 +18,7 @@ use crate::run_name::RunName;
 pub(crate) use backup::{BackupArgs, Level, Method};
 pub(crate) use inspect::InspectArgs;
 pub(crate) use other_site::{RehearseArgs, RestoreArgs};
+pub(crate) use progress::{ProgressArgs, ProgressMode};
 pub(crate) use prune::PruneArgs;
 pub(crate) use recover::RecoverArgs;
 pub(crate) use runs::{RunsArgs, RunsCommand};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::parse_run;
+use super::{ProgressArgs, parse_run};
 use crate::rehearse::Sign;
 
 /// What `restore` takes.
@@ -43,6 +43,8 @@ pub(crate) struct RestoreArgs {
     /// Print the result as one JSON document on stdout
     #[arg(long, conflicts_with = "dry_run")]
     pub json: bool,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
 }
 
 /// What `rehearse` takes.
@@ -87,6 +89,8 @@ pub(crate) struct RehearseArgs {
     /// Print the result as one JSON document on stdout
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
 }
 
 /// How `restore` and `rehearse` end.

@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use super::ProgressArgs;
+
 /// What `recover` takes.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -30,4 +32,6 @@ pub(crate) struct RecoverArgs {
     /// Print the result as one JSON document on stdout
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
 }

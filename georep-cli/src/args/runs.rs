@@ -6,7 +6,9 @@ use super::parse_run;
 
 /// What `runs` takes.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 RESULT is `done`, `failed` with the exit code, `running`, `killed` (`georep recover` puts it back),
 `left` (it could not put everything back; `georep recover` tries again), or `recovered`. PROVEN is how
 the copy was compared, or `no`.
@@ -22,7 +24,8 @@ Examples:
 Exit codes:
   0  shown
   1  there is no such run, or a journal cannot be read
-  2  the command line was not understood")]
+  2  the command line was not understood"
+)]
 pub(crate) struct RunsArgs {
     /// What to show instead of a list
     #[command(subcommand)]

@@ -53,7 +53,8 @@ pub(crate) struct StatusArgs {
 
 /// `26h`, `90m`, `1d 12h`; a day has 24 hours.
 fn parse_age(text: &str) -> Result<SignedDuration, String> {
-    let span: Span = text.parse().map_err(|_| "an age is written as in 26h, 90m or 2d".to_owned())?;
+    let span: Span =
+        text.parse().map_err(|_| "an age is written as in 26h, 90m or 2d".to_owned())?;
     let age = span
         .to_duration(SpanRelativeTo::days_are_24_hours())
         .map_err(|_| "an age is counted in days, hours, minutes or seconds".to_owned())?;

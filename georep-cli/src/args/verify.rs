@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use gluster_georep::Secondary;
 
-use super::{Level, parse_run};
+use super::{Level, ProgressArgs, parse_run};
 
 /// What `verify` takes.
 #[derive(Debug, Args)]
@@ -49,6 +49,8 @@ pub(crate) struct VerifyArgs {
     /// Print the result as one JSON document on stdout
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub progress: ProgressArgs,
 }
 
 /// How thoroughly `verify` compares: [`Level`], but for not at all.

@@ -4,7 +4,7 @@
 use gluster_georep::Session;
 use jiff::Timestamp;
 
-use crate::args::BackupArgs;
+use crate::args::{BackupArgs, ProgressMode};
 use crate::error::CliError;
 use crate::journal::{self, Journal};
 use crate::run_name::RunName;
@@ -34,7 +34,11 @@ pub(super) fn tell(args: &BackupArgs, journal: &Journal) {
     let document = Document::of(journal);
     let told = [
         journal::drop_old(&journals()),
-        if args.json { document.print() } else { Ok(()) },
+        match args.progress.mode {
+            ProgressMode::Json => document.print_event(),
+            _ if args.json => document.print(),
+            _ => Ok(()),
+        },
         args.metrics_file.as_ref().map_or(Ok(()), |file| metrics::write(file, journal)),
         hooks::run(args, &document),
     ];

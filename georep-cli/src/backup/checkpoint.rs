@@ -8,7 +8,8 @@ use super::Run;
 use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::journal::OpenJournal;
-use crate::state_dir::note_of;
+use crate::runs::usual_copying;
+use crate::state_dir::{journals, note_of};
 use crate::teller::Teller;
 
 /// Runs the session to a checkpoint, and leaves it stopped, so that nothing of what follows is
@@ -22,7 +23,7 @@ pub(super) fn reach(run: &Run<'_>, journal: &OpenJournal) -> Result<(), CliError
         stop: run.stop.clone(),
         ..RunOptions::default()
     };
-    let mut teller = Teller::new(&run.say);
+    let mut teller = Teller::new(&run.say, usual_copying(&journals(), &run.session));
     let report = run_to_checkpoint(&run.gluster, &run.mounts, &run.session, &options, &mut teller)
         .map_err(failed);
     journal.workers(teller.workers())?;

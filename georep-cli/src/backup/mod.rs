@@ -65,9 +65,7 @@ pub(crate) fn run(args: &BackupArgs) -> Result<Exit, CliError> {
     let (began, name) = (Timestamp::now(), run_name());
     let (journal, result) = match attempt(args, &session, &name) {
         Ok((journal, result)) => (journal.read(), result),
-        Err(error) => {
-            (aftermath::record_failure(args, &session, &name, began, &error), Err(error))
-        }
+        Err(error) => (aftermath::record_failure(args, &session, &name, began, &error), Err(error)),
     };
     aftermath::tell(args, &journal);
     result
@@ -82,7 +80,7 @@ fn attempt(
 ) -> Result<(OpenJournal, Result<Exit, CliError>), CliError> {
     // Before anything is asked: two runs would only be in each other's way.
     let lock = Lock::of_session(session)?;
-    recover::before_run(&lock, session)?;
+    recover::before_run(&lock, session, args.progress.mode)?;
     let run = Run::prepare(args, session, name, Some(&lock))?;
     let mut planned = run.plan()?;
     let chains = plan::chains(&planned, &run.pool)?;
@@ -95,7 +93,7 @@ fn attempt(
         prune_manifests(&run);
     }
     outcome.record(&run, &journal);
-    let result = outcome.tell(&run);
+    let result = outcome.tell(&run, &journal);
     Ok((journal, result))
 }
 
@@ -133,7 +131,10 @@ impl<'a> Run<'a> {
         gluster.started_volume(&session.primary)?;
         patiently(|| gluster.status(session))?;
         let pool = Pool::open(&mounts.findmnt, &args.pool, &session.primary)?;
-        let say = Say::begin(format_args!("{name}: {} backup of {session}", args.method));
+        let say = Say::begin(
+            format_args!("{name}: {} backup of {session}", args.method),
+            args.progress.mode,
+        );
         let stop = signals::catch()?;
         let (name, session) = (name.clone(), session.clone());
         Ok(Self { name, args, session, pool, gluster, mounts, connections, qemu_img, say, stop })

@@ -5,6 +5,7 @@ use crate::compare;
 use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::journal::{Copied, OpenJournal};
+use crate::runs::timeline;
 use crate::say::bytes;
 
 /// How a backup ended.
@@ -42,11 +43,12 @@ impl Outcome {
     }
 
     /// Tells the end of the run, and returns its exit code or its error.
-    pub(super) fn tell(self, run: &Run<'_>) -> Result<Exit, CliError> {
+    pub(super) fn tell(self, run: &Run<'_>, journal: &OpenJournal) -> Result<Exit, CliError> {
         let exit = self.exit();
         for left in &self.left_behind {
             run.say.warn("left", left);
         }
+        run.say.picture(&timeline(&journal.read(), run.say.columns()));
         let copied = self.copied.map_err(|error| error.with_exit(exit))?;
         compare::tell(&run.say, &copied.mismatches);
         match exit {

@@ -18,9 +18,9 @@ use crate::digests::{Digests, Ended, Reading};
 use crate::error::CliError;
 use crate::image_file::ImageFile;
 use crate::manifest::{ImageRecord, Manifest, SnapshotRecord};
-use crate::progress::Progress;
 use crate::record::State;
 use crate::sampling::Piece;
+use crate::say::Progress;
 use crate::say::Say;
 
 /// Tables that lead to more than twice of what was recorded, and this, are not followed on.
@@ -157,7 +157,8 @@ impl Comparison<'_> {
         let reading = Reading { file, state, size, span, allocated, stop: self.stop };
         let mut recorded = digests.of_spans();
         let (mut ranges, mut unreachable) = (Ranges::default(), None);
-        let mut progress = Progress::new(self.say, self.phase, &record.path, record.allocated);
+        let mut progress =
+            Progress::new(self.say, self.phase, record.path.display(), record.allocated);
         let see = |number: u64, digest: io::Result<String>| {
             let offset = number.saturating_mul(span);
             let piece = Piece { offset, length: span.min(size.saturating_sub(offset)) };
@@ -221,11 +222,7 @@ fn header(record: &ImageRecord, image: &Image) -> Vec<Difference> {
     fields
         .into_iter()
         .filter(|(_, recorded, found)| recorded != found)
-        .map(|(field, recorded, found)| Difference::Header {
-            field: field.into(),
-            recorded,
-            found,
-        })
+        .map(|(field, recorded, found)| Difference::Header { field: field.into(), recorded, found })
         .collect()
 }
 

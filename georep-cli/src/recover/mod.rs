@@ -14,7 +14,7 @@ use tool_command::{SearchPath, Stop};
 
 use self::domain::Connections;
 use self::report::Report;
-use crate::args::RecoverArgs;
+use crate::args::{ProgressMode, RecoverArgs};
 use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::journal::{OpenJournal, Phase, unfinished};
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &RecoverArgs) -> Result<Exit, CliError> {
     let mut report = Report::new(args.dry_run);
     report.left.extend(unreadable);
     if !leftovers.is_empty() {
-        let recovery = Recovery::new(&args.connect, args.dry_run)?;
+        let recovery = Recovery::new(&args.connect, args.dry_run, args.progress.mode)?;
         for (session, left) in leftovers.into_values() {
             match Lock::of_session(&session) {
                 Ok(lock) => recovery.session(&lock, &session, &left, &mut report),
@@ -96,12 +96,16 @@ fn clear_mounts(report: &mut Report) {
 ///
 /// # Errors
 /// Where something of this session is left that cannot be put right.
-pub(crate) fn before_run(lock: &Lock, session: &Session) -> Result<(), CliError> {
+pub(crate) fn before_run(
+    lock: &Lock,
+    session: &Session,
+    mode: ProgressMode,
+) -> Result<(), CliError> {
     let (leftovers, unreadable) = look()?;
     if leftovers.is_empty() && unreadable.is_empty() {
         return Ok(());
     }
-    let recovery = Recovery::new(&[], false)?;
+    let recovery = Recovery::new(&[], false, mode)?;
     let (mut own, mut others) = (Report::new(false), Report::new(false));
     others.left.extend(unreadable);
     for (other, left) in leftovers.into_values() {
@@ -153,10 +157,10 @@ fn session_of(note: &Path) -> Result<Session, CliError> {
 }
 
 impl<'a> Recovery<'a> {
-    fn new(connect: &'a [String], dry_run: bool) -> Result<Self, CliError> {
+    fn new(connect: &'a [String], dry_run: bool, mode: ProgressMode) -> Result<Self, CliError> {
         let path = search_path();
         let qemu_img = QemuImg::new(path.find("qemu-img")?);
-        let say = Say::begin(if dry_run { "what recovery would do" } else { "recovery" });
+        let say = Say::begin(if dry_run { "what recovery would do" } else { "recovery" }, mode);
         Ok(Self { path, qemu_img, connect, dry_run, say, stop: signals::catch()? })
     }
 

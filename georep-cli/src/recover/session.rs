@@ -22,7 +22,7 @@ pub(super) fn put_back(
     say: &Say,
 ) -> Result<(), CliError> {
     let (gluster, mounts) = (gluster(path, lock)?, MountTools::find(path)?);
-    recover(&gluster, &mounts, session, &note_of(session), &mut Teller::new(say))?;
+    recover(&gluster, &mounts, session, &note_of(session), &mut Teller::new(say, None))?;
     Ok(())
 }
 

@@ -12,8 +12,8 @@ use tool_command::Stop;
 
 use crate::error::CliError;
 use crate::image_file::ImageFile;
-use crate::progress::Progress;
 use crate::restore::{Choice, Needed, copy, has_unreadable_holes, open};
+use crate::say::Progress;
 use crate::say::Say;
 
 /// The images of a run as QEMU can read them.
@@ -104,7 +104,8 @@ impl<'a> Images<'a> {
 
     fn copied(&self, image: &Needed<'_>, file: &ImageFile) -> Result<PathBuf, CliError> {
         let to = self.new_file("copy");
-        let mut progress = Progress::new(self.say, "image", image.path(), image.record.size);
+        let mut progress =
+            Progress::new(self.say, "image", image.path().display(), image.record.size);
         let copied = copy(file, self.workplace, self.stop, &mut progress)?.file;
         copied.persist(&to).map_err(|error| CliError::io("write", &to, error.error))?;
         Ok(to)

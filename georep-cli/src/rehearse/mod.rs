@@ -31,8 +31,8 @@ use crate::args::RehearseArgs;
 use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::manifest::DomainRecord;
-use crate::progress::Progress;
 use crate::restore::{Choice, Needed, copy, differences, in_pool, needed, open};
+use crate::say::Progress;
 use crate::say::Say;
 use crate::side_by_side::side_by_side;
 use crate::signals;
@@ -64,12 +64,15 @@ pub(crate) fn run(args: &RehearseArgs) -> Result<Exit, CliError> {
     let needed = needed(&choice)?;
     let stop = signals::catch()?;
     let qemu_img = QemuImg::new(path.find("qemu-img")?.stopped_by(&stop));
-    let say = Say::begin(format_args!(
-        "rehearsal of {} ({}) on `{}`",
-        choice.manifest.run,
-        choice.manifest.method,
-        choice.pool.display()
-    ));
+    let say = Say::begin(
+        format_args!(
+            "rehearsal of {} ({}) on `{}`",
+            choice.manifest.run,
+            choice.manifest.method,
+            choice.pool.display()
+        ),
+        args.progress.mode,
+    );
     leftovers::clean_up(&virsh, &args.work_dir, &say)?;
     let left_behind = Mutex::new(Vec::new());
     let rehearse = Rehearse { choice: &choice, args, virsh, qemu_img, say, stop, left_behind };
@@ -224,7 +227,7 @@ impl<'a> Rehearse<'a> {
         let file = nvram.as_ref().and_then(|nvram| nvram.source.file());
         let Some(file) = file.and_then(|file| in_pool(self.choice, file)) else { return Ok(()) };
         let directory = to.parent().unwrap_or(to);
-        let mut progress = Progress::new(&self.say, "image", &file, 0);
+        let mut progress = Progress::new(&self.say, "image", file.display(), 0);
         let copied = copy(&open(self.choice, &file)?, directory, &self.stop, &mut progress)?;
         copied.file.persist(to).map_err(|error| CliError::io("write", to, error.error))?;
         Ok(())

@@ -12,8 +12,8 @@ use tool_command::Stop;
 
 use crate::error::CliError;
 use crate::image_file::ImageFile;
-use crate::progress::Progress;
 use crate::sampling::Piece;
+use crate::say::Progress;
 
 /// What is read at once. No shard is smaller: `features.shard-block-size` is 4 MB or more.
 const BLOCK: u64 = 4 << 20;
@@ -145,8 +145,8 @@ mod tests {
     use crate::say::Say;
 
     fn copy_with(from: &ImageFile, directory: &Path, stop: &Stop) -> Result<Copied, CliError> {
-        let say = Say::begin("a test");
-        copy(from, directory, stop, &mut Progress::new(&say, "copy", from.path(), 0))
+        let say = Say::begin("a test", crate::args::ProgressMode::Plain);
+        copy(from, directory, stop, &mut Progress::new(&say, "copy", from.path().display(), 0))
     }
 
     #[test]

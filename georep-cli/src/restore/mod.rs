@@ -32,7 +32,7 @@ use crate::compare::{self, Mismatch};
 use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::image_file::ImageFile;
-use crate::progress::Progress;
+use crate::say::Progress;
 use crate::say::{Say, bytes};
 use crate::signals;
 use crate::tools::search_path;
@@ -62,13 +62,16 @@ pub(crate) fn run(args: &RestoreArgs) -> Result<Exit, CliError> {
         anstream::print!("{}", script::script(&plan, &qemu_img, args.connect.as_deref())?);
         return Ok(Exit::Done);
     }
-    let say = Say::begin(format_args!(
-        "restore of {} ({}) from `{}` to `{}`",
-        choice.manifest.run,
-        choice.manifest.method,
-        choice.pool.display(),
-        plan.to.display()
-    ));
+    let say = Say::begin(
+        format_args!(
+            "restore of {} ({}) from `{}` to `{}`",
+            choice.manifest.run,
+            choice.manifest.method,
+            choice.pool.display(),
+            plan.to.display()
+        ),
+        args.progress.mode,
+    );
     let stop = signals::catch()?;
     let qemu_img = QemuImg::new(path.find("qemu-img")?.stopped_by(&stop));
     let restore = Restore { plan: &plan, virsh, qemu_img, say, stop };
@@ -144,7 +147,8 @@ impl Restore<'_, '_> {
         let directory = to.parent().unwrap_or(to);
         made.directory(directory)?;
         let name = to.strip_prefix(&self.plan.to).unwrap_or(to);
-        let mut progress = Progress::new(&self.say, "copy", name, from.size().unwrap_or(0));
+        let mut progress =
+            Progress::new(&self.say, "copy", name.display(), from.size().unwrap_or(0));
         copy(from, directory, &self.stop, &mut progress)
     }
 

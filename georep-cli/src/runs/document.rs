@@ -99,14 +99,34 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
+    /// Prints it to stdout as the last of the JSON lines of a run.
+    ///
+    /// # Errors
+    /// As [`Document::text`].
+    pub(crate) fn print_event(&self) -> Result<(), CliError> {
+        #[derive(Serialize)]
+        struct Event<'a> {
+            event: &'static str,
+            #[serde(flatten)]
+            document: &'a Document<'a>,
+        }
+        let text = serde_json::to_string(&Event { event: "result", document: self });
+        anstream::println!("{}", text.map_err(cannot_write)?);
+        Ok(())
+    }
+
     /// As text.
     ///
     /// # Errors
     /// Never, as far as is known.
     pub(crate) fn text(&self) -> Result<String, CliError> {
-        serde_json::to_string_pretty(self)
-            .map_err(|error| CliError::failed(format!("cannot write the result: {error}")))
+        serde_json::to_string_pretty(self).map_err(cannot_write)
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for use in map_err")]
+fn cannot_write(error: serde_json::Error) -> CliError {
+    CliError::failed(format!("cannot write the result: {error}"))
 }
 
 impl<'a> Domain<'a> {

@@ -36,12 +36,15 @@ fn table(runs: &[&Journal]) -> Vec<String> {
     let heading = (HEADINGS.map(str::to_owned), Style::new().bold());
     let rows = runs.iter().map(|run| (cells(run), style(Fate::of(run))));
     let rows: Vec<_> = std::iter::once(heading).chain(rows).collect();
-    let width = |column: usize| rows.iter().filter_map(|(cells, _)| cells.get(column)?.width().into()).max();
+    let width = |column: usize| {
+        rows.iter().filter_map(|(cells, _)| cells.get(column)?.width().into()).max()
+    };
     let widths: Vec<usize> = (0..HEADINGS.len()).map(|column| width(column).unwrap_or(0)).collect();
     let line = |(cells, style): &([String; 7], Style)| {
-        let padded = cells.iter().zip(&widths).map(|(cell, width)| {
-            format!("{cell}{:1$}", "", width.saturating_sub(cell.width()))
-        });
+        let padded = cells
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell}{:1$}", "", width.saturating_sub(cell.width())));
         let line = padded.collect::<Vec<_>>().join("  ");
         format!("{style}{}{style:#}", line.trim_end())
     };

@@ -6,6 +6,7 @@ mod list;
 mod proof;
 mod show;
 mod timeline;
+mod usual;
 
 use crate::args::{RunsArgs, RunsCommand};
 use crate::error::CliError;
@@ -17,6 +18,7 @@ pub(crate) use document::{Document, overlay_seconds, seconds};
 pub(crate) use fate::Fate;
 pub(crate) use proof::{ProvenCopy, newest as newest_proven};
 pub(crate) use timeline::lines as timeline;
+pub(crate) use usual::copying as usual_copying;
 
 /// Runs `georep runs`.
 ///

@@ -54,7 +54,8 @@ pub(super) fn domain_line(domain: &DomainEntry) -> String {
     let pause = domain.pause_seconds.map(|pause| format!("paused for {}", duration(pause)));
     let overlay = overlay_seconds(domain).map(|on| format!("on overlays for {}", duration(on)));
     let told: Vec<_> = pause.into_iter().chain(overlay).collect();
-    let told = if told.is_empty() { "neither paused nor on overlays".into() } else { told.join(", ") };
+    let told =
+        if told.is_empty() { "neither paused nor on overlays".into() } else { told.join(", ") };
     format!("{}: {told}", domain.name)
 }
 
@@ -85,7 +86,8 @@ impl Scale {
         for (i, since) in course.iter().enumerate() {
             let (from, sign) = (self.cell(since.at), sign(&since.what));
             let to = course.get(i + 1).map_or(self.cells, |next| self.cell(next.at));
-            for (at, cell) in bar.iter_mut().enumerate().skip(from).take((to - from.min(to)).max(1)) {
+            for (at, cell) in bar.iter_mut().enumerate().skip(from).take((to - from.min(to)).max(1))
+            {
                 // A pause that is over before its cell is, is what the reader looks for.
                 if *cell != PAUSED || at > from {
                     *cell = sign;

@@ -48,7 +48,10 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<Exit, CliError> {
 
 fn verify(args: &VerifyArgs, pool: &Path, place: String, stop: &Stop) -> Result<Outcome, CliError> {
     let run = Manifest::choose(pool, args.run.as_deref())?;
-    let say = Say::begin(format_args!("{run}: {} comparison of the copy on {place}", args.level));
+    let say = Say::begin(
+        format_args!("{run}: {} comparison of the copy on {place}", args.level),
+        args.progress.mode,
+    );
     let manifest = match Manifest::load(pool, Some(&run)) {
         Ok(manifest) => manifest,
         // The manifest is a part of the copy.

@@ -6,7 +6,7 @@ use crate::args::VerifyArgs;
 use crate::compare::{Compared, Mismatch, files, tell};
 use crate::error::CliError;
 use crate::exit_code::Exit;
-use crate::progress::rate;
+use crate::say::rate;
 use crate::say::{Say, bytes};
 
 /// What a comparison that came to its end has found.

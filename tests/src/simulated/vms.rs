@@ -155,6 +155,14 @@ impl World {
         self.write("state.json", &state);
     }
 
+    /// From now on a session at its checkpoint has copied nothing.
+    pub fn lose_copies(&self) {
+        let mut scenario: Scenario =
+            super::read(&self.path().join("scenario.json")).expect("the scenario");
+        scenario.copies_nothing = true;
+        self.write("scenario.json", &scenario);
+    }
+
     /// Whether the call that was to go wrong has been made.
     pub fn fault_befell(&self) -> bool {
         self.path().join(BEFELL).exists()

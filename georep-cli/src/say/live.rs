@@ -1,0 +1,104 @@
+//! The lines at the end of a terminal that change in place: what is going on right now.
+
+use std::fmt::Write;
+use std::io::{IsTerminal, stderr};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+use rustix::termios::{Winsize, tcgetwinsize};
+
+use super::units::{about, bytes};
+
+/// How often the time is drawn anew while nothing else happens.
+const TICK: Duration = Duration::from_millis(200);
+
+/// How wide what nobody has said the width of is taken for.
+pub(super) const USUAL_COLUMNS: usize = 80;
+const MOST_COLUMNS: usize = 120;
+
+const BAR: &str = "{since}  {prefix:<10}  {msg} [{bar:12}] {amount}";
+const TEXT: &str = "{since}  {prefix:<10}  {wide_msg}";
+
+/// The changing lines.
+#[derive(Debug)]
+pub(super) struct Live {
+    started: Instant,
+    lines: MultiProgress,
+}
+
+impl Live {
+    /// Where stderr is a terminal that can move its cursor.
+    pub(super) fn on_terminal(started: Instant) -> Option<Self> {
+        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+        (!is_dumb && stderr().is_terminal()).then(|| Self { started, lines: MultiProgress::new() })
+    }
+
+    /// How many columns it has, as far as lines of that length are easy to read.
+    pub(super) fn columns(&self) -> usize {
+        match tcgetwinsize(stderr()) {
+            Ok(Winsize { ws_col: columns @ 1.., .. }) => usize::from(columns).min(MOST_COLUMNS),
+            _ => USUAL_COLUMNS,
+        }
+    }
+
+    /// Prints lines above those that change.
+    pub(super) fn above(&self, print: impl FnOnce()) {
+        self.lines.suspend(print);
+    }
+
+    /// A line with a bar for so many bytes. The caller ends it.
+    pub(super) fn bar(&self, phase: &str, what: &str, total: u64) -> ProgressBar {
+        self.add(BAR, phase, what, ProgressBar::new(total))
+    }
+
+    /// A line with a text. The caller ends it.
+    pub(super) fn text(&self, phase: &str) -> ProgressBar {
+        self.add(TEXT, phase, "", ProgressBar::no_length())
+    }
+
+    fn add(&self, template: &str, phase: &str, what: &str, bar: ProgressBar) -> ProgressBar {
+        let started = self.started;
+        let since = move |_: &ProgressState, out: &mut dyn Write| {
+            // Nobody is told that a line cannot be drawn.
+            let _ = write!(out, "{:8.1} s", started.elapsed().as_secs_f64());
+        };
+        let amount = |state: &ProgressState, out: &mut dyn Write| {
+            let _ = out.write_str(&amount(state.pos(), state.len(), state.eta()));
+        };
+        let style = ProgressStyle::with_template(template)
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .with_key("since", since)
+            .with_key("amount", amount)
+            .progress_chars("##-");
+        let bar = self.lines.add(bar.with_style(style));
+        bar.set_prefix(phase.to_owned());
+        bar.set_message(what.to_owned());
+        bar.enable_steady_tick(TICK);
+        bar
+    }
+}
+
+/// How much is done, and how long the rest will take.
+fn amount(done: u64, total: Option<u64>, left: Duration) -> String {
+    match total.filter(|&total| total > 0) {
+        None => bytes(done),
+        Some(total) if done == 0 || done >= total => {
+            format!("{} of {}", bytes(done), bytes(total))
+        }
+        Some(total) => format!("{} of {}, {}", bytes(done), bytes(total), about(left)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_has_a_guess_of_the_rest_where_there_is_one() {
+        let of = |done, total| amount(done, total, Duration::from_secs(54));
+        assert_eq!(of(0, Some(40 << 30)), "0 B of 40.0 GiB");
+        assert_eq!(of(12 << 30, Some(40 << 30)), "12.0 GiB of 40.0 GiB, about 54 s left");
+        assert_eq!(of(5 << 20, Some(0)), "5.0 MiB");
+        assert_eq!(of(5 << 20, None), "5.0 MiB");
+    }
+}
