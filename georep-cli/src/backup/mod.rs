@@ -40,6 +40,7 @@ use crate::{recover, signals, state_dir};
 #[derive(Debug)]
 struct Run<'a> {
     name: RunName,
+    began: Timestamp,
     args: &'a BackupArgs,
     session: Session,
     pool: Pool,
@@ -137,7 +138,20 @@ impl<'a> Run<'a> {
         );
         let stop = signals::catch()?;
         let (name, session) = (name.clone(), session.clone());
-        Ok(Self { name, args, session, pool, gluster, mounts, connections, qemu_img, say, stop })
+        let began = Timestamp::now();
+        Ok(Self {
+            name,
+            began,
+            args,
+            session,
+            pool,
+            gluster,
+            mounts,
+            connections,
+            qemu_img,
+            say,
+            stop,
+        })
     }
 
     fn plan(&self) -> Result<Vec<PlannedDomain>, CliError> {
@@ -151,7 +165,7 @@ impl<'a> Run<'a> {
     /// Begins the journal of the run, which changes these domains.
     fn begin_journal(&self, domains: Vec<DomainEntry>) -> Result<OpenJournal, CliError> {
         let (run, pool) = (self.name.to_string(), self.pool.directory().to_owned());
-        let mut journal = Journal::begun(run, self.args, &self.session, pool, Timestamp::now());
+        let mut journal = Journal::begun(run, self.args, &self.session, pool, self.began);
         journal.domains = domains;
         journal.begin(Phase::Taking);
         OpenJournal::begin(&state_dir::journals(), journal)

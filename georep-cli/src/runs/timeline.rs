@@ -11,6 +11,7 @@ use crate::say::duration;
 const DRAWN: usize = 24;
 /// How wide the names on the left may be.
 const NAMES: usize = 16;
+const GAP: &str = "   ";
 /// The least that is worth a picture.
 const LEAST: usize = 20;
 
@@ -37,15 +38,18 @@ pub(crate) fn lines(journal: &Journal, width: usize) -> Vec<String> {
         line("", &format!("{zero}{:gap$}{total}", "")),
         line("phases", &scale.bar(&journal.phases, |phase| letter(*phase))),
     ];
-    lines.extend(drawn().map(|domain| line(&domain.name, &scale.bar(&domain.steps, sign))));
+    lines.extend(
+        drawn().map(|domain| {
+            line(&domain.name, &scale.bar(&domain.steps, |step| sign(domain, *step)))
+        }),
+    );
     if let Some(more) = journal.domains.len().checked_sub(DRAWN).filter(|&more| more > 0) {
         lines.push(line("", &format!("and {more} more domains")));
     }
-    lines.push(line("", &phases(journal, end)));
-    lines.push(line(
-        "",
-        &format!("{PAUSED} paused or frozen   {ON_OVERLAYS} on overlays   {MERGING} merging back"),
-    ));
+    lines.extend(wrapped(&phases(journal, end), width));
+    let signs =
+        [(PAUSED, "paused or frozen"), (ON_OVERLAYS, "on overlays"), (MERGING, "merging back")];
+    lines.extend(wrapped(&signs.map(|(sign, meaning)| format!("{sign} {meaning}")), width));
     lines
 }
 
@@ -126,9 +130,11 @@ fn word(phase: Phase) -> &'static str {
     }
 }
 
-fn sign(step: &Step) -> char {
+fn sign(domain: &DomainEntry, step: Step) -> char {
     match step {
         Step::Planned | Step::Done => UNTOUCHED,
+        // The internal method lets the guest write to its own images.
+        Step::Copying if domain.overlays.is_empty() => UNTOUCHED,
         Step::Freezing | Step::Overlaying | Step::Thawing | Step::Snapshotting => PAUSED,
         Step::Copying => ON_OVERLAYS,
         Step::Committing
@@ -141,14 +147,29 @@ fn sign(step: &Step) -> char {
 }
 
 /// How long each phase took. That the copy is proven takes no time.
-fn phases(journal: &Journal, end: Timestamp) -> String {
+fn phases(journal: &Journal, end: Timestamp) -> Vec<String> {
     let ends = journal.phases.iter().skip(1).map(|next| next.at).chain([end]);
     let all = journal.phases.iter().zip(ends);
     let told = all.filter(|(phase, _)| phase.what != Phase::Proven).map(|(phase, end)| {
         let (letter, word) = (letter(phase.what), word(phase.what));
         format!("{letter} {word} {}", duration(seconds(phase.at, end)))
     });
-    told.collect::<Vec<_>>().join("   ")
+    told.collect()
+}
+
+/// As many of `words` on a line as there is room for.
+fn wrapped(words: &[String], width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
+        match lines.last_mut() {
+            Some(line) if line.width() + GAP.len() + word.width() <= width => {
+                line.push_str(GAP);
+                line.push_str(word);
+            }
+            _ => lines.push(word.clone()),
+        }
+    }
+    lines
 }
 
 /// `text` in so many columns, cut where it is wider.
@@ -162,4 +183,91 @@ fn padded(text: &str, width: usize) -> String {
     }
     let gap = width.saturating_sub(shown.width());
     format!("{shown}{:gap$}", "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit_code::Exit;
+    use crate::journal::tests::journal;
+
+    fn at<T>(milliseconds: i64, what: T) -> Since<T> {
+        Since { what, at: Timestamp::from_millisecond(milliseconds).unwrap() }
+    }
+
+    /// Two domains in a run of 20 s.
+    fn run() -> Journal {
+        let mut run = journal("georep-1");
+        run.phases = vec![
+            at(300, Phase::Taking),
+            at(1000, Phase::Copying),
+            at(17_000, Phase::Comparing),
+            at(18_000, Phase::Proven),
+            at(18_001, Phase::PuttingBack),
+        ];
+        let steps = [
+            (300, Step::Freezing),
+            (320, Step::Overlaying),
+            (700, Step::Thawing),
+            (710, Step::Copying),
+            (18_100, Step::Committing),
+            (18_700, Step::Pivoting),
+            (19_000, Step::Removing),
+            (19_200, Step::Done),
+        ];
+        let web = &mut run.domains[0];
+        web.steps = steps.map(|(when, step)| at(when, step)).to_vec();
+        web.pause_seconds = Some(0.4);
+        let mut other = web.clone();
+        other.name = "a database with a long name".to_owned();
+        other.steps.iter_mut().take(4).for_each(|since| {
+            since.at = Timestamp::from_millisecond(since.at.as_millisecond() + 250).unwrap();
+        });
+        run.domains.push(other);
+        run.end_now(Exit::Done, String::new());
+        let end = Timestamp::from_second(20).unwrap();
+        run.ended = run.ended.map(|ended| crate::journal::Ended { at: end, ..ended });
+        run
+    }
+
+    #[test]
+    fn a_run_is_drawn_in_the_columns_there_are() {
+        let drawn = lines(&run(), 80);
+        assert_eq!(
+            drawn,
+            [
+                "                  0 s                                                     20.0 s",
+                "phases            sssCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCvvvbbbbbbb",
+                "web               !!!=====================================================<<<...",
+                "a database with   .!!=====================================================<<<...",
+                "s snapshots 0.7 s   C checkpoint 16.0 s   v compare 1.0 s   b put back 2.0 s",
+                "! paused or frozen   = on overlays   < merging back",
+            ]
+        );
+        for width in [40, 80, 120] {
+            let drawn = lines(&run(), width);
+            assert!(drawn.iter().all(|line| line.width() <= width), "{drawn:#?}");
+            assert!(drawn[..4].iter().all(|bar| bar.width() == width), "{drawn:#?}");
+        }
+        assert!(lines(&run(), 30).is_empty(), "too narrow for a picture");
+    }
+
+    #[test]
+    fn the_shortest_pause_is_seen_in_the_longest_run() {
+        let mut run = run();
+        let end = Timestamp::from_second(36_000).unwrap();
+        run.ended = run.ended.map(|ended| crate::journal::Ended { at: end, ..ended });
+        let drawn = lines(&run, 80);
+        assert!(drawn[2].contains("web               !"), "{drawn:#?}");
+    }
+
+    #[test]
+    fn a_run_without_times_has_no_picture_and_many_domains_are_cut() {
+        assert!(lines(&journal("georep-1"), 80).is_empty());
+        let mut run = run();
+        run.domains = vec![run.domains[0].clone(); DRAWN + 3];
+        let drawn = lines(&run, 80);
+        assert_eq!(drawn.len(), DRAWN + 5);
+        assert!(drawn[DRAWN + 2].ends_with("and 3 more domains"), "{drawn:#?}");
+    }
 }
