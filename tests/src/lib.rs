@@ -1,9 +1,11 @@
 //! What the whole-program tests share.
 
+pub mod golden;
 pub mod images;
 pub mod output;
 pub mod program;
 pub mod qcow2;
 pub mod secondary;
 pub mod simulated;
+pub mod terminal;
 pub mod testbed;

@@ -1,21 +1,13 @@
 //! `georep status` on a simulated cluster: in a pipe, on a terminal, and watching.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
-use std::os::fd::OwnedFd;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
 
 use georep_tests::simulated::{Fault, Row, Scenario, World};
-use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use georep_tests::terminal::Terminal;
+use rustix::process::Signal;
 
 const COLUMNS: u16 = 80;
 const ROWS: u16 = 24;
-
-/// Far longer than anything here takes.
-const LIMIT: Duration = Duration::from_secs(60);
 
 fn with_rows(rows: Vec<Row>) -> Scenario {
     Scenario { polls: vec![rows], ..Scenario::healthy() }
@@ -158,7 +150,7 @@ fn on_a_terminal_there_are_colours_unless_they_are_not_wanted() {
         let world = World::new(&with_rows(faulty_rows()));
         let mut command = world.georep(&[&["status"], args].concat());
         command.envs(variable.map(|variable| (variable, "1")));
-        let mut terminal = Terminal::start(command);
+        let mut terminal = Terminal::start(command, COLUMNS, ROWS);
         let all = terminal.read_to_end();
         assert!(all.contains("Faulty"), "{all}");
         all.contains('\x1b')
@@ -173,7 +165,7 @@ fn long_names_fit_on_a_terminal_of_80_columns() {
     let long = |host: &str| format!("{host}.storage.example.org:/data/glusterfs/gv1/brick1/brick");
     let bricks = ["p1", "p2", "p3", "p4"].map(long).to_vec();
     let world = World::new(&Scenario { bricks, ..Scenario::healthy() });
-    let mut terminal = Terminal::start(world.georep(&["status", "--no-color"]));
+    let mut terminal = Terminal::start(world.georep(&["status", "--no-color"]), COLUMNS, ROWS);
     let all = terminal.read_to_end();
     for line in all.lines() {
         assert!(line.chars().count() <= COLUMNS.into(), "{line}");
@@ -189,17 +181,17 @@ fn watching_redraws_in_place_and_gives_the_terminal_back() {
     };
     let world = World::new(&scenario);
     set_checkpoint(&world);
-    let mut terminal = Terminal::start(world.georep(&["status", "--watch=1"]));
+    let mut terminal = Terminal::start(world.georep(&["status", "--watch=1"]), COLUMNS, ROWS);
     for state in ["2 Passive\n", "1 Faulty", "2 Offline"] {
         let seen = terminal.read_until(|screen| screen.contents().contains(state));
         assert_eq!(seen.matches("gv1 → dr::gv2").count(), 1, "one picture at a time: {seen}");
     }
-    assert!(terminal.screen().screen().alternate_screen());
+    assert!(terminal.screen().alternate_screen());
     terminal.signal(Signal::INT);
     terminal.read_to_end();
-    assert!(!terminal.screen().screen().alternate_screen());
-    assert!(!terminal.screen().screen().hide_cursor());
-    assert_eq!(terminal.child.wait().unwrap().code(), Some(3));
+    assert!(!terminal.screen().alternate_screen());
+    assert!(!terminal.screen().hide_cursor());
+    assert_eq!(terminal.wait(), Some(3));
 }
 
 #[test]
@@ -207,12 +199,12 @@ fn watching_goes_on_while_glusterd_is_away() {
     let away = "Connection failed. Please check if gluster daemon is operational.\n";
     let fault = Fault { after: 1, ..Fault::failing("geo-replication", 2, away, 1) };
     let world = World::new(&Scenario { faults: vec![fault], ..Scenario::healthy() });
-    let mut terminal = Terminal::start(world.georep(&["status", "--watch=1"]));
+    let mut terminal = Terminal::start(world.georep(&["status", "--watch=1"]), COLUMNS, ROWS);
     let seen = terminal.read_until(|screen| screen.contents().contains("Connection failed"));
     assert!(seen.contains("2 Active, 2 Passive"), "what was seen last is still there: {seen}");
     terminal.read_until(|screen| !screen.contents().contains("Connection failed"));
     terminal.signal(Signal::TERM);
-    assert_eq!(terminal.child.wait().unwrap().code(), Some(0));
+    assert_eq!(terminal.wait(), Some(0));
 }
 
 #[test]
@@ -228,82 +220,4 @@ fn watching_into_a_pipe_tells_one_line_of_json_a_time() {
     // Nobody reads on.
     drop(lines);
     assert_eq!(child.wait().unwrap().code(), Some(0));
-}
-
-/// A program on a terminal of its own.
-struct Terminal {
-    child: Child,
-    controller: File,
-    screen: vt100::Parser,
-    all: Vec<u8>,
-}
-
-impl Terminal {
-    fn start(mut command: Command) -> Self {
-        let controller =
-            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        grantpt(&controller).unwrap();
-        unlockpt(&controller).unwrap();
-        let size = Winsize { ws_row: ROWS, ws_col: COLUMNS, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(&controller, size).unwrap();
-        let name = ptsname(&controller, Vec::new()).unwrap().into_string().unwrap();
-        let side = OwnedFd::from(File::options().read(true).write(true).open(name).unwrap());
-        command.env("TERM", "xterm").stdout(side.try_clone().unwrap()).stderr(side);
-        let child = command.spawn().unwrap();
-        Self {
-            child,
-            controller: controller.into(),
-            screen: vt100::Parser::new(ROWS, COLUMNS, 0),
-            all: Vec::new(),
-        }
-    }
-
-    fn screen(&self) -> &vt100::Parser {
-        &self.screen
-    }
-
-    /// Reads what there is; whether there may be more.
-    fn read(&mut self) -> bool {
-        let mut buffer = [0; 4096];
-        match self.controller.read(&mut buffer) {
-            Ok(0) => false,
-            Ok(count) => {
-                self.screen.process(&buffer[..count]);
-                self.all.extend(&buffer[..count]);
-                true
-            }
-            // Nobody has the other side open.
-            Err(error) if error.raw_os_error() == Some(5) => false,
-            Err(error) if error.kind() == ErrorKind::Interrupted => true,
-            Err(error) => panic!("{error}"),
-        }
-    }
-
-    /// Reads until the screen is as wanted, and returns what is on it.
-    fn read_until(&mut self, is_wanted: impl Fn(&vt100::Screen) -> bool) -> String {
-        let began = Instant::now();
-        while !is_wanted(self.screen.screen()) {
-            assert!(began.elapsed() < LIMIT, "{}", self.screen.screen().contents());
-            assert!(self.read(), "it ended: {}", String::from_utf8_lossy(&self.all));
-        }
-        self.screen.screen().contents()
-    }
-
-    fn read_to_end(&mut self) -> String {
-        while self.read() {}
-        String::from_utf8_lossy(&self.all).into_owned()
-    }
-
-    fn signal(&self, signal: Signal) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, signal).unwrap();
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        // It has ended, where nothing went wrong.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

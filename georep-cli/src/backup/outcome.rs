@@ -48,17 +48,17 @@ impl Outcome {
         for left in &self.left_behind {
             run.say.warn("left", left);
         }
-        run.say.picture(&timeline(&journal.read(), run.say.columns()));
         let copied = self.copied.map_err(|error| error.with_exit(exit))?;
         compare::tell(&run.say, &copied.mismatches);
+        if exit == Exit::Done {
+            run.say.step("done", summary(&copied));
+        }
+        run.say.picture(&timeline(&journal.read(), run.say.columns()));
         match exit {
             Exit::LeftBehind => Err(CliError::new(exit, "not everything could be put back")
                 .hint("`georep recover` tries again; delete nothing by hand")),
             Exit::Mismatch => Err(differs(run, &copied)),
-            _ => {
-                run.say.step("done", summary(&copied));
-                Ok(exit)
-            }
+            _ => Ok(exit),
         }
     }
 }

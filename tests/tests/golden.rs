@@ -1,0 +1,179 @@
+//! What `georep` shows, whole: in a pipe, on terminals of 80 and 120 columns, without colours, and on
+//! one that cannot move its cursor. The files are in `tests/golden`.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use georep_tests::golden::assert_golden;
+use georep_tests::images::run_all;
+use georep_tests::output::text;
+use georep_tests::program;
+use georep_tests::simulated::vms::Images;
+use georep_tests::simulated::{Row, Scenario, World};
+use georep_tests::terminal::Terminal;
+
+const TESTS: &[(&str, fn())] = &[
+    ("help_of_every_command", help),
+    ("a_backup_and_its_end", backups),
+    ("past_runs", runs),
+    ("a_session", status),
+    ("what_goes_wrong", errors),
+];
+
+const COMMANDS: [&str; 10] = [
+    "schedule", "status", "backup", "verify", "inspect", "recover", "runs", "prune", "restore",
+    "rehearse",
+];
+
+/// Everything fits on it.
+const ROWS: u16 = 100;
+
+fn main() -> ExitCode {
+    run_all("what `georep` shows", TESTS)
+}
+
+fn help() {
+    let help = |args: &[&str]| text(&Command::new(program::georep()).args(args).output().unwrap());
+    assert_golden("help", &help(&["--help"]));
+    for command in COMMANDS {
+        let shown = help(&[command, "--help"]);
+        assert!(shown.contains("\nExample") && shown.contains("\nExit codes:"), "{shown}");
+        assert_golden(&format!("help-{command}"), &shown);
+    }
+}
+
+/// How something is looked at.
+#[derive(Clone, Copy)]
+enum Way {
+    Pipe,
+    /// A terminal with so many columns, and a variable of the environment.
+    Terminal(u16, Option<(&'static str, &'static str)>),
+}
+
+const WAYS: [(&str, Way); 5] = [
+    ("pipe", Way::Pipe),
+    ("80", Way::Terminal(80, None)),
+    ("120", Way::Terminal(120, None)),
+    ("no-color", Way::Terminal(80, Some(("NO_COLOR", "1")))),
+    ("dumb", Way::Terminal(80, Some(("TERM", "dumb")))),
+];
+
+/// What `command` shows, and checks of it as a stream.
+fn look(mut command: Command, way: Way) -> String {
+    let (columns, variable) = match way {
+        Way::Pipe => {
+            let shown = text(&command.output().unwrap());
+            assert!(!shown.contains('\x1b'), "a pipe gets text alone: {shown:?}");
+            return shown;
+        }
+        Way::Terminal(columns, variable) => (columns, variable),
+    };
+    command.envs(variable);
+    let mut terminal = Terminal::start(command, columns, ROWS);
+    let stream = terminal.read_to_end();
+    match variable {
+        // No colour, and nothing that is faint or bold; lines may change in place.
+        Some(("NO_COLOR", _)) => assert!(!has_styles(&stream), "{stream:?}"),
+        Some(("TERM", _)) => assert!(!stream.contains("\x1b["), "{stream:?}"),
+        _ => assert!(has_styles(&stream), "a terminal gets colours: {stream:?}"),
+    }
+    assert!(!terminal.screen().hide_cursor(), "the cursor is given back");
+    terminal.screen().contents()
+}
+
+fn has_styles(stream: &str) -> bool {
+    stream.split("\x1b[").skip(1).any(|rest| {
+        rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').starts_with('m')
+    })
+}
+
+fn all_ways(name: &str, command: impl Fn() -> Command) {
+    for (way, how) in WAYS {
+        assert_golden(&format!("{name}-{way}"), &look(command(), how));
+    }
+}
+
+fn backups() {
+    for (way, how) in WAYS {
+        let world = World::with_vms(&Scenario::healthy(), &Images::prepare());
+        let pool = world.pool();
+        let pool = pool.to_str().unwrap();
+        for (method, more) in [("external", &["--verify", "full"][..]), ("internal", &[])] {
+            let args =
+                ["backup", "gv1", "dr::gv2", "--pool", pool, "--method", method, "--domain", "web"];
+            let command = world.georep_apart(&[&args, more].concat());
+            assert_golden(&format!("backup-{method}-{way}"), &look(command, how));
+        }
+    }
+}
+
+/// Runs as they may end, from their journals.
+fn runs() {
+    let world = World::new(&Scenario::healthy());
+    let journals = world.path().join("runs");
+    fs::create_dir(&journals).unwrap();
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/journals");
+    for journal in fs::read_dir(recorded).unwrap() {
+        let journal = journal.unwrap();
+        fs::copy(journal.path(), journals.join(journal.file_name())).unwrap();
+    }
+    all_ways("runs", || world.georep(&["runs"]));
+    for (name, run) in [
+        ("external", "georep-20261124T020001Z"),
+        ("differs", "georep-20261125T020001Z"),
+        ("killed", "georep-20261126T020001Z"),
+        ("internal", "georep-20261127T020001Z"),
+    ] {
+        let show = || world.georep(&["runs", "show", run]);
+        for (way, how) in &WAYS[..2] {
+            assert_golden(&format!("runs-show-{name}-{way}"), &look(show(), *how));
+        }
+    }
+}
+
+fn status() {
+    let mut rows = Scenario::healthy().polls.remove(0);
+    rows[2] = Row::new(2, "Faulty", "N/A");
+    let world = World::new(&Scenario { polls: vec![rows], ..Scenario::healthy() });
+    all_ways("status", || world.georep(&["status"]));
+}
+
+/// Every error says what was tried, what happened and what to do.
+fn errors() {
+    let world = World::with_vms(&Scenario::healthy(), &Images::prepare());
+    let pool = world.pool();
+    let pool = pool.to_str().unwrap();
+    let backup = |more: &[&str]| {
+        let args = ["backup", "gv1", "dr::gv2", "--pool", pool, "--method", "external"];
+        world.georep_apart(&[&args, more].concat())
+    };
+    let georep = |args: &[&str]| world.georep_apart(args);
+    let all = [
+        georep(&["bakcup"]),
+        backup(&["--quiese", "try"]),
+        backup(&["--domain", "wbe"]),
+        backup(&["--keep", "0"]),
+        backup(&["--on-failure", "notify 'admin"]),
+        georep(&["backup", "gv1", "dr::gv2", "--pool", "/nowhere", "--method", "external"]),
+        georep(&["backup", "gv9", "dr::gv2", "--pool", pool, "--method", "external"]),
+        georep(&["verify", "--path", "/nowhere"]),
+        georep(&["status", "gv9"]),
+        georep(&["status", "gv1", "--max-age", "26h"]),
+        georep(&["status", "gv1", "--max-age", "soon"]),
+        georep(&["runs", "show", "georep-20200101T000000Z"]),
+        georep(&["runs", "show", "yesterday"]),
+        georep(&["inspect", "/nowhere.qcow2"]),
+        georep(&["prune", "--pool", "/nowhere", "--keep", "3"]),
+        georep(&["restore", "--path", "/nowhere", "--to", "/nowhere"]),
+    ];
+    let mut shown = String::new();
+    for mut command in all {
+        let line = command.get_args().skip(6).map(|arg| arg.to_string_lossy().into_owned());
+        let line = line.collect::<Vec<_>>().join(" ");
+        let output = command.output().unwrap();
+        let status = output.status.code().unwrap();
+        shown += &format!("$ georep {line}\n{}[{status}]\n\n", text(&output));
+    }
+    assert_golden("errors", &shown);
+}
