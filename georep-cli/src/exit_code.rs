@@ -29,6 +29,13 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// What the table says of a code.
+pub(crate) fn meaning(code: u8) -> Option<&'static str> {
+    let (_, rows) = TABLE.split_once('\n')?;
+    let row = rows.lines().find(|row| row.trim_start().starts_with(&format!("{code}  ")))?;
+    row.trim_start().split_once("  ").map(|(_, meaning)| meaning)
+}
+
 /// The table that stands in every `--help`.
 pub(crate) const TABLE: &str = "\
 Exit codes:
@@ -39,3 +46,20 @@ Exit codes:
   4  the checkpoint was reached but the secondary does not hold what it should
   5  something was left behind that needs `georep recover`; the message says what and where
   6  another run holds the lock of this session, or of one of the domains";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_of_a_backup_has_a_meaning() {
+        for code in 0..=6 {
+            assert!(meaning(code).is_some_and(|meaning| meaning.len() > 3), "{code}");
+        }
+        assert_eq!(
+            meaning(4),
+            Some("the checkpoint was reached but the secondary does not hold what it should")
+        );
+        assert_eq!(meaning(7), None);
+    }
+}

@@ -35,11 +35,8 @@ impl<'a> Teller<'a> {
     fn checked(&mut self, verdict: &Verdict, workers: &[Worker]) {
         self.workers = count(workers, verdict.offline.len());
         let pending = Pending::of(workers);
-        self.wait(&format!(
-            "{} of {} sets are there; pending: {pending}",
-            verdict.reached(),
-            verdict.sets.len()
-        ));
+        let (reached, sets) = (verdict.reached(), verdict.sets.len());
+        self.wait(&format!("{reached} of {sets} sets are there{pending}"));
         self.say.figures("checkpoint", || {
             json!({
                 "reached": verdict.reached(), "sets": verdict.sets.len(), "workers": self.workers,
@@ -61,10 +58,8 @@ impl<'a> Teller<'a> {
             return;
         }
         let (say, sets) = (self.say, verdict.sets.len());
-        let rest =
-            if verdict.has_reached_all() { String::new() } else { format!("; pending: {pending}") };
         let reached = verdict.reached();
-        say.step("checkpoint", format_args!("reached by {reached} of {sets} sets{rest}"));
+        say.step("checkpoint", format_args!("reached by {reached} of {sets} sets{pending}"));
         for trouble in &verdict.troubles {
             say.warn("checkpoint", trouble);
         }
@@ -129,7 +124,11 @@ impl Pending {
 
 impl fmt::Display for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} entry, {} data, {} meta", self.entry, self.data, self.meta)
+        let Self { entry, data, meta } = self;
+        match entry + data + meta {
+            0 => Ok(()),
+            _ => write!(f, ", pending: {entry} entry, {data} data, {meta} meta"),
+        }
     }
 }
 

@@ -21,13 +21,20 @@ const CHANGES: [(&str, &str); 8] = [
     (r"process \d+", "process <PID>"),
 ];
 
-/// Compares `text` with the file `name`.
+/// Compares `text` with the file `name`, but for what is another each time.
 ///
 /// # Panics
 /// Where they differ.
 pub fn assert_golden(name: &str, text: &str) {
+    assert_is(name, &steady(text));
+}
+
+/// Compares all of `text` with the file `name`.
+///
+/// # Panics
+/// Where they differ.
+pub fn assert_is(name: &str, shown: &str) {
     let path = PathBuf::from(format!("{}/golden/{name}.txt", env!("CARGO_MANIFEST_DIR")));
-    let shown = steady(text);
     if std::env::var_os(WRITE).is_some() {
         fs::write(&path, shown).expect("a writable file");
         return;

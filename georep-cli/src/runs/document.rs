@@ -9,7 +9,7 @@ use super::fate::Fate;
 use crate::args::{Level, Method};
 use crate::compare::Mismatch;
 use crate::error::CliError;
-use crate::exit_code::Exit;
+use crate::exit_code::{self, Exit};
 use crate::journal::{DomainEntry, Journal, Phase, Since, Step};
 
 /// A run, as JSON. What is not known is null.
@@ -82,6 +82,11 @@ impl<'a> Document<'a> {
             error: ended.and_then(|ended| ended.error.as_deref()),
             left_behind: &journal.left_behind,
         }
+    }
+
+    /// What its exit code means, where it is not 0.
+    pub(crate) fn meaning(&self) -> Option<&'static str> {
+        self.exit_code.filter(|&code| code != Exit::Done as u8).and_then(exit_code::meaning)
     }
 
     /// What has become of it.

@@ -3,7 +3,7 @@
 use anstyle::Style;
 use jiff::Timestamp;
 
-use super::document::seconds;
+use super::document::{Document, seconds};
 use super::fate::Fate;
 use super::list::{result, style};
 use super::timeline;
@@ -25,7 +25,8 @@ pub(super) fn lines(journal: &Journal) -> Vec<String> {
     let mut fact = |name: &str, text: &str| lines.push(format!("  {name:<9} {text}"));
     let (fate, shown) = (Fate::of(journal), result(journal));
     let style = style(fate);
-    fact("result", &format!("{style}{shown}{style:#}"));
+    let meaning = Document::of(journal).meaning().map(|meaning| format!(": {meaning}"));
+    fact("result", &format!("{style}{shown}{style:#}{}", meaning.unwrap_or_default()));
     if let Some(error) = journal.ended.as_ref().and_then(|ended| ended.error.as_ref()) {
         fact("error", error);
     }

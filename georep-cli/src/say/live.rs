@@ -35,15 +35,24 @@ impl Live {
 
     /// How many columns it has, as far as lines of that length are easy to read.
     pub(super) fn columns(&self) -> usize {
+        self.width().min(MOST_COLUMNS)
+    }
+
+    #[expect(clippy::unused_self, reason = "there is a terminal only where there is this")]
+    fn width(&self) -> usize {
         match tcgetwinsize(stderr()) {
-            Ok(Winsize { ws_col: columns @ 1.., .. }) => usize::from(columns).min(MOST_COLUMNS),
+            Ok(Winsize { ws_col: columns @ 1.., .. }) => columns.into(),
             _ => USUAL_COLUMNS,
         }
     }
 
-    /// Prints lines above those that change.
-    pub(super) fn above(&self, print: impl FnOnce()) {
-        self.lines.suspend(print);
+    /// Prints a line above those that change. What does not fit goes on below, that far from the
+    /// left.
+    pub(super) fn above(&self, line: &str, indent: usize) {
+        let indent = " ".repeat(indent);
+        let options = textwrap::Options::new(self.width()).subsequent_indent(&indent);
+        let line = textwrap::fill(line, options);
+        self.lines.suspend(|| anstream::eprintln!("{line}"));
     }
 
     /// A line with a bar for so many bytes. The caller ends it.

@@ -19,6 +19,9 @@ pub(crate) use progress::Progress;
 pub(crate) use units::{bytes, duration, rate};
 pub(crate) use waiting::Waiting;
 
+/// Where the text of a line begins.
+const TEXT_COLUMN: usize = 24;
+
 const DIM: Style = Style::new().dimmed();
 const WARN: Style = AnsiColor::Yellow.on_default();
 
@@ -115,10 +118,10 @@ impl Say {
 
     fn line(&self, phase: &str, text: impl Display) {
         let seconds = self.elapsed().as_secs_f64();
-        let print = || anstream::eprintln!("{DIM}{seconds:8.1} s  {phase:<10}{DIM:#}  {text}");
+        let line = format!("{DIM}{seconds:8.1} s  {phase:<10}{DIM:#}  {text}");
         match &self.out {
-            Out::Live(live) => live.above(print),
-            _ => print(),
+            Out::Live(live) => live.above(&line, TEXT_COLUMN),
+            _ => anstream::eprintln!("{line}"),
         }
     }
 
