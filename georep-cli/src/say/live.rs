@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use rustix::termios::{Winsize, tcgetwinsize};
 
-use super::units::{about, bytes};
+use super::units::{bytes, left as left_over};
 
 /// How often the time is drawn anew while nothing else happens.
 const TICK: Duration = Duration::from_millis(200);
@@ -16,7 +16,7 @@ const TICK: Duration = Duration::from_millis(200);
 pub(super) const USUAL_COLUMNS: usize = 80;
 const MOST_COLUMNS: usize = 120;
 
-const BAR: &str = "{since}  {prefix:<10}  {msg} [{bar:12}] {amount}";
+const BAR: &str = "{since}  {prefix:<10}  {msg} [{bar:8}] {amount}";
 const TEXT: &str = "{since}  {prefix:<10}  {wide_msg}";
 
 /// The changing lines.
@@ -72,7 +72,7 @@ impl Live {
             let _ = write!(out, "{:8.1} s", started.elapsed().as_secs_f64());
         };
         let amount = |state: &ProgressState, out: &mut dyn Write| {
-            let _ = out.write_str(&amount(state.pos(), state.len(), state.eta()));
+            let _ = out.write_str(&amount(state.pos(), state.len(), state.elapsed()));
         };
         let style = ProgressStyle::with_template(template)
             .unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -87,15 +87,16 @@ impl Live {
     }
 }
 
-/// How much is done, and how long the rest will take.
-fn amount(done: u64, total: Option<u64>, left: Duration) -> String {
-    match total.filter(|&total| total > 0) {
-        None => bytes(done),
-        Some(total) if done == 0 || done >= total => {
-            format!("{} of {}", bytes(done), bytes(total))
-        }
-        Some(total) => format!("{} of {}, {}", bytes(done), bytes(total), about(left)),
+/// How much is done, and how long the rest will take at the same pace.
+fn amount(done: u64, total: Option<u64>, elapsed: Duration) -> String {
+    let Some(total) = total.filter(|&total| total > 0) else { return bytes(done) };
+    let amount = format!("{} of {}", bytes(done), bytes(total));
+    // What has hardly begun has no pace yet.
+    if done < total / 50 || done >= total || elapsed < TICK {
+        return amount;
     }
+    let left = elapsed.as_secs().saturating_mul(total - done) / done.max(1);
+    format!("{amount}, {}", left_over(Duration::from_secs(left)))
 }
 
 #[cfg(test)]
@@ -106,7 +107,8 @@ mod tests {
     fn an_amount_has_a_guess_of_the_rest_where_there_is_one() {
         let of = |done, total| amount(done, total, Duration::from_secs(54));
         assert_eq!(of(0, Some(40 << 30)), "0 B of 40.0 GiB");
-        assert_eq!(of(12 << 30, Some(40 << 30)), "12.0 GiB of 40.0 GiB, about 54 s left");
+        assert_eq!(of(30 << 30, Some(40 << 30)), "30.0 GiB of 40.0 GiB, 18 s left");
+        assert_eq!(of(10 << 30, Some(40 << 30)), "10.0 GiB of 40.0 GiB, 3 min left");
         assert_eq!(of(5 << 20, Some(0)), "5.0 MiB");
         assert_eq!(of(5 << 20, None), "5.0 MiB");
     }

@@ -41,12 +41,12 @@ pub(crate) fn duration(seconds: f64) -> String {
     }
 }
 
-/// About how long something will take yet.
-pub(crate) fn about(left: Duration) -> String {
-    match left.as_secs() {
-        seconds @ ..60 => format!("about {seconds} s left"),
-        seconds @ ..3600 => format!("about {} min left", seconds.div_ceil(60)),
-        seconds => format!("about {} h {} min left", seconds / 3600, seconds / 60 % 60),
+/// How long something will take yet.
+pub(crate) fn left(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ ..60 => format!("{seconds} s left"),
+        seconds @ ..3600 => format!("{} min left", seconds.div_ceil(60)),
+        seconds => format!("{} h {} min left", seconds / 3600, seconds / 60 % 60),
     }
 }
 
@@ -58,8 +58,8 @@ mod tests {
     fn a_time_span_has_the_units_that_fit() {
         let shown = [0.04, 59.94, 60.0, 200.9, 7500.0].map(duration);
         assert_eq!(shown, ["0.0 s", "59.9 s", "1 min 0 s", "3 min 20 s", "2 h 5 min"]);
-        let left = [9, 61, 7500].map(|seconds| about(Duration::from_secs(seconds)));
-        assert_eq!(left, ["about 9 s left", "about 2 min left", "about 2 h 5 min left"]);
+        let left = [9, 61, 7500].map(|seconds| super::left(Duration::from_secs(seconds)));
+        assert_eq!(left, ["9 s left", "2 min left", "2 h 5 min left"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
 
-use super::units::{about, duration};
+use super::units::{duration, left};
 use super::{Out, Say};
 
 /// Waiting for something.
@@ -47,7 +47,7 @@ fn rest(elapsed: Duration, usually: Option<Duration>) -> String {
     match usually {
         None => String::new(),
         Some(usually) => match usually.checked_sub(elapsed) {
-            Some(left) => format!(", {}", about(left)),
+            Some(rest) => format!(", about {}", left(rest)),
             None => format!(", usually {} in all", duration(usually.as_secs_f64())),
         },
     }
