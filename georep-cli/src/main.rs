@@ -11,6 +11,7 @@ mod exit_code;
 mod hooks;
 mod image_file;
 mod inspect;
+mod job;
 mod journal;
 mod lock;
 mod manifest;
@@ -32,6 +33,7 @@ mod side_by_side;
 mod signals;
 mod state_dir;
 mod status;
+mod suggest;
 mod teller;
 mod tools;
 mod verify;
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Ok(Command::Schedule(args)) => schedule::run(&args),
         Ok(Command::Status(args)) => conclude(status::run(&args)),
         Ok(Command::Backup(args)) => conclude(backup::run(&args)),
+        Ok(Command::Job(args)) => conclude(job::run(&args)),
         Ok(Command::Inspect(args)) => conclude(inspect::run(&args)),
         Ok(Command::Recover(args)) => conclude(recover::run(&args)),
         Ok(Command::Verify(args)) => conclude(verify::run(&args)),

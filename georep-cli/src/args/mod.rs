@@ -2,6 +2,7 @@
 
 mod backup;
 mod inspect;
+mod job;
 mod other_site;
 mod progress;
 mod prune;
@@ -13,10 +14,12 @@ mod verify;
 
 use clap::{Parser, Subcommand};
 
+use crate::exit_code::TABLE;
 use crate::run_name::RunName;
 
 pub(crate) use backup::{BackupArgs, Level, Method};
 pub(crate) use inspect::InspectArgs;
+pub(crate) use job::JobArgs;
 pub(crate) use other_site::{RehearseArgs, RestoreArgs};
 pub(crate) use progress::{ProgressArgs, ProgressMode};
 pub(crate) use prune::PruneArgs;
@@ -28,7 +31,17 @@ pub(crate) use verify::VerifyArgs;
 
 /// Consistent, proven geo-replicated copies of VMs on GlusterFS.
 #[derive(Debug, Parser)]
-#[command(name = "georep", version, propagate_version = true, infer_long_args = true)]
+#[command(
+    name = "georep", version, propagate_version = true, infer_long_args = true,
+    after_help = format!("\
+Examples:
+  georep backup gv1 dr.example.org::gv2 --pool /vm --method external --dry-run
+  georep verify dr.example.org::gv2
+  georep backup --help
+
+{TABLE}
+`georep COMMAND --help` says where a command uses fewer of them, or others.")
+)]
 pub(crate) struct Cli {
     /// What to do
     #[command(subcommand)]
@@ -44,6 +57,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Back up running VMs: snapshot, checkpoint, compare, put the VMs back
     Backup(Box<BackupArgs>),
+    /// Run the backup that a file describes, as the timer does
+    Job(JobArgs),
     /// Hold the copy at the secondary against what a backup recorded
     Verify(VerifyArgs),
     /// Show what qcow2 images hold, and whether they are sound, without qemu-img
@@ -75,5 +90,25 @@ fn parse_keep(text: &str) -> Result<usize, String> {
         Ok(0) => Err("the newest snapshot is never deleted".to_owned()),
         Ok(keep) => Ok(keep),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_help_of_every_command_has_an_example_and_its_exit_codes() {
+        let georep = Cli::command();
+        for command in std::iter::once(&georep).chain(georep.get_subcommands()) {
+            let name = command.get_name();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let example = help.contains("\nExamples:\n  ") || help.contains("\nExample:\n  ");
+            assert!(example || help.starts_with("Example"), "{name}: {help}");
+            assert!(help.contains(&format!("  georep {name} ")) || name == "georep", "{name}");
+            assert!(help.contains("\nExit codes:\n  0 "), "{name}: {help}");
+        }
     }
 }
