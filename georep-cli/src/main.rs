@@ -5,6 +5,7 @@ mod atomic_file;
 mod backup;
 mod canary;
 mod compare;
+mod completions;
 mod digests;
 mod error;
 mod exit_code;
@@ -14,6 +15,7 @@ mod inspect;
 mod job;
 mod journal;
 mod lock;
+mod man;
 mod manifest;
 mod metrics;
 mod pool;
@@ -33,6 +35,7 @@ mod side_by_side;
 mod signals;
 mod state_dir;
 mod status;
+mod stdout;
 mod suggest;
 mod teller;
 mod tools;
@@ -69,6 +72,8 @@ fn main() -> ExitCode {
         Ok(Command::Prune(args)) => conclude(prune::run(&args)),
         Ok(Command::Restore(args)) => conclude(restore::run(&args)),
         Ok(Command::Rehearse(args)) => conclude(rehearse::run(&args)),
+        Ok(Command::Completions(args)) => conclude(completions::run(&args)),
+        Ok(Command::Man(args)) => conclude(man::run(&args)),
         Err(usage) => not_understood(&usage),
     };
     exit.into()

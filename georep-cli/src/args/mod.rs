@@ -1,6 +1,7 @@
 //! The command line: what can be asked for, one file a command. Nothing here does anything.
 
 mod backup;
+mod documents;
 mod inspect;
 mod job;
 mod other_site;
@@ -18,6 +19,7 @@ use crate::exit_code::TABLE;
 use crate::run_name::RunName;
 
 pub(crate) use backup::{BackupArgs, Level, Method};
+pub(crate) use documents::{CompletionsArgs, ManArgs, Shell};
 pub(crate) use inspect::InspectArgs;
 pub(crate) use job::JobArgs;
 pub(crate) use other_site::{RehearseArgs, RestoreArgs};
@@ -73,6 +75,10 @@ pub(crate) enum Command {
     Restore(RestoreArgs),
     /// Boot the copies on the secondary, isolated and on throw-away images, and say what came up
     Rehearse(RehearseArgs),
+    /// Print what a shell needs to complete commands and options
+    Completions(CompletionsArgs),
+    /// Print or write the manual pages
+    Man(ManArgs),
 }
 
 /// A run's name becomes a part of paths.
