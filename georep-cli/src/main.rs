@@ -39,6 +39,7 @@ mod stdout;
 mod suggest;
 mod teller;
 mod tools;
+mod unknown_session;
 mod verify;
 
 use std::path::Path;

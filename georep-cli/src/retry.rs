@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::error::CliError;
+use gluster_georep::Error;
 
 const TRIES: u32 = 15;
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
@@ -11,14 +11,12 @@ const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// The first that does not pass, or the last.
-pub(crate) fn patiently<T>(
-    ask: impl Fn() -> Result<T, gluster_georep::Error>,
-) -> Result<T, CliError> {
+pub(crate) fn patiently<T>(ask: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
     for _ in 1..TRIES {
         match ask() {
             Err(error) if error.is_transient() => std::thread::sleep(BETWEEN_TRIES),
-            result => return Ok(result?),
+            result => return result,
         }
     }
-    Ok(ask()?)
+    ask()
 }

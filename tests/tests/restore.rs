@@ -257,8 +257,11 @@ fn unknown() {
         let run = |more: &[&str]| site.run(command, &[to, more].concat());
         let output = run(&["--domain", "mail"]);
         assert_exit(&output, 1);
-        assert_says(&output, &["`mail`", "web, db"]);
-        assert_exit(&run(&["--run", "georep-20200101T000000Z"]), 1);
+        assert_says(&output, &["`mail`", "there are: `web`, `db`"]);
+        assert_says(&run(&["--domain", "wbe"]), &["did you mean `web`?"]);
+        let output = run(&["--run", "georep-20200101T000000Z"]);
+        assert_exit(&output, 1);
+        assert_says(&output, &["did you mean `georep-"]);
         assert_exit(&run(&["--run", "../x"]), 2);
     }
     assert_exit(&site.run("rehearse", &["--sign", "port:80"]), 2);

@@ -34,7 +34,7 @@ use crate::retry::patiently;
 use crate::run_name::RunName;
 use crate::say::Say;
 use crate::tools::{connections, search_path};
-use crate::{recover, signals, state_dir};
+use crate::{recover, signals, state_dir, unknown_session};
 
 /// Everything a run works with.
 #[derive(Debug)]
@@ -129,8 +129,12 @@ impl<'a> Run<'a> {
         let gluster = Gluster::new(lock.map_or(gluster.clone(), |l| gluster.holding(l.file())));
         let connections = connections(&path, &args.connect)?;
         let qemu_img = QemuImg::new(path.find("qemu-img")?);
-        gluster.started_volume(&session.primary)?;
-        patiently(|| gluster.status(session))?;
+        let unknown = |error| {
+            let given = format!("{} {}", session.primary, session.secondary);
+            unknown_session::explain(&gluster, &given, error)
+        };
+        gluster.started_volume(&session.primary).map_err(unknown)?;
+        patiently(|| gluster.status(session)).map_err(unknown)?;
         let pool = Pool::open(&mounts.findmnt, &args.pool, &session.primary)?;
         let say = Say::begin(
             format_args!("{name}: {} backup of {session}", args.method),

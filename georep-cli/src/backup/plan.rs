@@ -17,6 +17,7 @@ use crate::journal::{DomainEntry, OverlayEntry, Step};
 use crate::lock::Lock;
 use crate::pool::{Location, Pool};
 use crate::record::unsound;
+use crate::suggest;
 
 /// A chain longer than this goes round in a circle.
 const MAX_CHAIN: usize = 200;
@@ -123,7 +124,9 @@ pub(super) fn make(
     let names = all_names(connections)?;
     let is_known = |name: &&String| names.iter().any(|(_, known)| known == *name);
     if let Some(unknown) = args.domain.iter().chain(&args.exclude).find(|name| !is_known(name)) {
-        return Err(CliError::failed(format!("there is no domain `{unknown}`")));
+        let known = names.iter().map(|(_, known)| known.as_str());
+        let error = CliError::failed(format!("there is no domain `{unknown}`"));
+        return Err(suggest::hint(unknown, known).into_iter().fold(error, CliError::hint));
     }
     let asked_for = |name: &String| {
         (args.domain.is_empty() || args.domain.contains(name)) && !args.exclude.contains(name)

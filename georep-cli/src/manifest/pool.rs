@@ -14,6 +14,10 @@ use crate::atomic_file;
 use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::run_name::RunName;
+use crate::suggest;
+
+/// How many runs are named to somebody who named another.
+const SUGGESTED_RUNS: usize = 10;
 
 impl Manifest {
     /// Where the manifest of `run` lies in `pool`.
@@ -101,7 +105,11 @@ impl Manifest {
     pub(crate) fn load(pool: &Path, run: Option<&str>) -> Result<Self, CliError> {
         let run = &Self::choose(pool, run)?;
         let path = Self::path_in(pool, run);
-        let text = fs::read(&path).map_err(|e| CliError::io("read the manifest", &path, e))?;
+        let text = fs::read(&path).map_err(|error| {
+            let unknown = error.kind() == io::ErrorKind::NotFound;
+            let error = CliError::io("read the manifest", &path, error);
+            if unknown { suggest_run(pool, run, error) } else { error }
+        })?;
         Self::parse(&text, run).map_err(|distrust| distrust.of(&path))
     }
 
@@ -132,6 +140,15 @@ impl Manifest {
             None => Ok(manifest),
         }
     }
+}
+
+/// The same error, with the run that may have been meant: the newest are told where none is like it.
+fn suggest_run(pool: &Path, run: &str, error: CliError) -> CliError {
+    let mut runs = Manifest::runs_in(pool).unwrap_or_default();
+    runs.reverse();
+    runs.truncate(SUGGESTED_RUNS);
+    let hint = suggest::hint(run, runs.iter().map(String::as_str));
+    hint.into_iter().fold(error, CliError::hint)
 }
 
 /// Why a manifest is not believed.
@@ -204,6 +221,14 @@ mod tests {
         assert_eq!(Manifest::runs_in(pool.path()).unwrap(), [OLD, NEW]);
         assert_eq!(Manifest::load(pool.path(), None).unwrap(), new);
         assert_eq!(Manifest::load(pool.path(), Some(OLD)).unwrap(), old);
+    }
+
+    #[test]
+    fn a_run_that_is_not_there_gets_a_suggestion() {
+        let pool = tempfile::tempdir().unwrap();
+        manifest(NEW, "a.img").save(pool.path()).unwrap();
+        let error = Manifest::load(pool.path(), Some("georep-20261124T020001Z")).unwrap_err();
+        assert_eq!(error.hints(), [format!("did you mean `{NEW}`?")]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::manifest::{DomainRecord, ImageRecord, Manifest};
 use crate::run_name::RunName;
+use crate::suggest;
 
 /// A run at the other site, with the domains of it that are wanted.
 #[derive(Debug)]
@@ -54,10 +55,8 @@ impl Choice {
 fn chosen(domains: Vec<DomainRecord>, names: &[String]) -> Result<Vec<DomainRecord>, CliError> {
     let there = || domains.iter().map(|domain| domain.name.as_str()).collect::<Vec<_>>();
     if let Some(unknown) = names.iter().find(|name| !there().contains(&name.as_str())) {
-        return Err(CliError::failed(format!(
-            "the run has no domain `{unknown}`; there are: {}",
-            there().join(", ")
-        )));
+        let error = CliError::failed(format!("the run has no domain `{unknown}`"));
+        return Err(suggest::hint(unknown, there()).into_iter().fold(error, CliError::hint));
     }
     if domains.is_empty() {
         return Err(CliError::failed("the run has no domains"));
@@ -117,8 +116,10 @@ mod tests {
         };
         assert_eq!(names(&[]).unwrap(), ["web", "db"]);
         assert_eq!(names(&["db"]).unwrap(), ["db"]);
-        let error = names(&["db", "mail"]).unwrap_err().to_string();
-        assert!(error.contains("`mail`") && error.contains("web, db"), "{error}");
+        let error = names(&["db", "mail"]).unwrap_err();
+        assert!(error.to_string().contains("`mail`"), "{error}");
+        assert_eq!(error.hints(), ["there are: `web`, `db`"]);
+        assert_eq!(names(&["wbe"]).unwrap_err().hints(), ["did you mean `web`?"]);
     }
 
     #[test]

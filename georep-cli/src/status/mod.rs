@@ -22,6 +22,7 @@ use crate::retry::patiently;
 use crate::runs::{ProvenCopy, newest_proven};
 use crate::state_dir::journals;
 use crate::tools::search_path;
+use crate::unknown_session;
 
 /// A session, who serves its bricks, and its newest proven copy that this host knows of.
 struct Overview {
@@ -39,9 +40,11 @@ pub(crate) fn run(args: &StatusArgs) -> Result<Exit, CliError> {
     if let Some(seconds) = args.watch {
         return watch::run(args, &gluster, Duration::from_secs(seconds));
     }
-    let overviews = patiently(|| ask(&gluster, args))?;
+    let asked = patiently(|| ask(&gluster, args));
+    let overviews =
+        asked.map_err(|error| unknown_session::explain(&gluster, &given(args), error))?;
     if overviews.is_empty() {
-        return none(args);
+        return none(&gluster, args);
     }
     write(&shown(&overviews, args, terminal::columns()))?;
     let now = Timestamp::now();
@@ -95,11 +98,18 @@ fn ask(gluster: &Gluster, args: &StatusArgs) -> Result<Vec<Overview>, gluster_ge
     sessions.into_iter().map(overview).collect()
 }
 
+/// The session as it was named.
+fn given(args: &StatusArgs) -> String {
+    let primary = args.primary.clone().unwrap_or_default();
+    args.secondary.as_ref().map_or(primary.clone(), |secondary| format!("{primary} {secondary}"))
+}
+
 /// There is no session. That is a failure only where one was meant.
-fn none(args: &StatusArgs) -> Result<Exit, CliError> {
+fn none(gluster: &Gluster, args: &StatusArgs) -> Result<Exit, CliError> {
     match &args.primary {
         Some(primary) => {
-            Err(CliError::failed(format!("volume `{primary}` has no geo-replication session")))
+            let none = format!("volume `{primary}` has no geo-replication session");
+            Err(unknown_session::suggest(gluster, &given(args), CliError::failed(none)))
         }
         None if args.json => {
             write("[]\n")?;

@@ -35,7 +35,7 @@ pub(super) fn run(args: &StatusArgs, gluster: &Gluster, every: Duration) -> Resu
     let gluster = gluster.stopped_by(&stop);
     let mut sight = Sight::new(ask(&gluster, args)?);
     if sight.overviews.is_empty() {
-        return none(args);
+        return none(&gluster, args);
     }
     let screen = if args.json { None } else { Screen::take().map_err(cannot_write)? };
     loop {
