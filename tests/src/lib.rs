@@ -1,8 +1,10 @@
 //! What the whole-program tests share.
 
 pub mod golden;
+pub mod fresh;
 pub mod images;
 pub mod output;
+pub mod package;
 pub mod program;
 pub mod qcow2;
 pub mod secondary;

@@ -15,11 +15,16 @@ pub(crate) const NOTHING_SKIPPED: &str = "GEOREP_TEST_NOTHING_SKIPPED";
 /// Runs tests that need the testbed, one after the other, as they all use the one cluster. Where
 /// it is not up they are shown as ignored, with a line on top that says so.
 pub fn run_all(tests: &'static [(&str, fn())]) -> ExitCode {
+    run_where("on the real testbed, which is not up", is_up(), tests)
+}
+
+/// Runs tests one after the other where what they need `is_there`; else they are shown as ignored,
+/// with a line on top that says so.
+pub(crate) fn run_where(lacking: &str, is_there: bool, tests: &'static [(&str, fn())]) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
-    let up = is_up();
-    if !up {
-        eprintln!("SKIPPED: {} tests on the real testbed, which is not up.", tests.len());
+    if !is_there {
+        eprintln!("SKIPPED: {} tests {lacking}.", tests.len());
         eprintln!("SKIPPED: run `testbed/test`, as root or where sudo asks for no password.");
         if std::env::var_os(NOTHING_SKIPPED).is_some() {
             eprintln!("{NOTHING_SKIPPED} is set: this is a failure.");
@@ -31,7 +36,7 @@ pub fn run_all(tests: &'static [(&str, fn())]) -> ExitCode {
             test();
             Ok(())
         })
-        .with_ignored_flag(!up)
+        .with_ignored_flag(!is_there)
     };
     libtest_mimic::run(&arguments, tests.iter().map(trial).collect()).exit_code()
 }
