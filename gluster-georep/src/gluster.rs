@@ -1,13 +1,16 @@
 //! The `gluster` command line, one method a command.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tool_command::{Command, Output, Stop, Tool};
 
 use crate::error::COMMAND_FAILED;
+use crate::peer::{PoolList, VolumeStatus};
 use crate::xml::{self, Answer, Nothing};
-use crate::{Error, Session, SessionStatus, VolumeInfo, VolumeState};
+use crate::{BrickState, Error, Peer, Session, SessionStatus, VolumeInfo, VolumeState};
 
 /// Gluster's number for a volume that does not exist (`EG_NOVOL`).
 const NO_SUCH_VOLUME: i64 = 30806;
@@ -20,12 +23,22 @@ const NO_SUCH_VOLUME: i64 = 30806;
 #[derive(Debug, Clone)]
 pub struct Gluster {
     tool: Tool,
+    /// The node whose glusterd is asked; else this one's.
+    host: Option<String>,
 }
 
 impl Gluster {
     /// Uses the program `tool`, most often `/usr/sbin/gluster`. It is not started yet.
     pub fn new(tool: Tool) -> Self {
-        Self { tool }
+        Self { tool, host: None }
+    }
+
+    /// The same, asking the glusterd of `host`, which may be of another cluster. It answers what
+    /// only looks, such as [`Gluster::volume_info`] and [`Gluster::peers`], to whoever may connect
+    /// to its port, 24007. The command line here has to be of a version that it understands.
+    #[must_use]
+    pub fn of_host(&self, host: &str) -> Self {
+        Self { tool: self.tool.clone(), host: Some(host.to_owned()) }
     }
 
     /// The same, with every command killed when `stop` is due, which fails with
@@ -33,7 +46,7 @@ impl Gluster {
     /// asked glusterd for may happen all the same.
     #[must_use]
     pub fn stopped_by(&self, stop: &Stop) -> Self {
-        Self { tool: self.tool.stopped_by(stop) }
+        Self { tool: self.tool.stopped_by(stop), host: self.host.clone() }
     }
 
     /// Describes a volume: `volume info VOLUME`. Takes no lock.
@@ -65,6 +78,34 @@ impl Gluster {
         } else {
             Err(Error::VolumeNotStarted { volume: volume.to_owned() })
         }
+    }
+
+    /// Lists the nodes of the cluster, the one that is asked included: `pool list`.
+    ///
+    /// # Errors
+    /// Where gluster refuses, or does not answer.
+    pub fn peers(&self) -> Result<Vec<Peer>, Error> {
+        ask::<PoolList>(&self.command(["pool", "list", "--xml"])).map(Into::into)
+    }
+
+    /// Asks which bricks of `volume` serve data: `volume status VOLUME`. Takes the volume's lock for
+    /// a moment. The bricks of nodes that are down are left out.
+    ///
+    /// # Errors
+    /// Where gluster refuses, as of a volume that is not started, or does not answer.
+    pub fn brick_states(&self, volume: &str) -> Result<Vec<BrickState>, Error> {
+        ask::<VolumeStatus>(&self.command(["volume", "status", volume, "--xml"])).map(Into::into)
+    }
+
+    /// All settings of a session, by name, as in `ssh_port`: `… config`.
+    ///
+    /// # Errors
+    /// Where gluster refuses, or does not answer.
+    pub fn settings(&self, session: &Session) -> Result<BTreeMap<String, String>, Error> {
+        let command = self.georep(session, &["config", "--xml"]);
+        let answer = ask::<AllSettings>(&command);
+        let settings = answer.map_err(|error| what_is_missing(error, session))?.georep.config;
+        Ok(settings.into_iter().map(|(name, value)| (name, value.unwrap_or_default())).collect())
     }
 
     /// Asks for the workers of a session: `volume geo-replication PRIMARY SECONDARY status`. Takes
@@ -180,7 +221,8 @@ impl Gluster {
 
     fn command<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Command {
         // Some versions ask before they change something, even where nobody can answer.
-        self.tool.command(["--mode=script"]).args(words)
+        let host = self.host.iter().map(|host| format!("--remote-host={host}"));
+        self.tool.command(["--mode=script"]).args(host).args(words)
     }
 
     fn georep(&self, session: &Session, words: &[&str]) -> Command {
@@ -210,6 +252,18 @@ impl Gluster {
             Err(_) => Err(refusal(command, &command.output()?)),
         }
     }
+}
+
+#[derive(Deserialize)]
+struct AllSettings {
+    #[serde(rename = "geoRep")]
+    georep: SettingsOfSession,
+}
+
+#[derive(Deserialize)]
+struct SettingsOfSession {
+    /// One that is not set is an empty element.
+    config: BTreeMap<String, Option<String>>,
 }
 
 #[derive(Deserialize)]

@@ -20,6 +20,7 @@ mod mount_table;
 mod nudge;
 mod observer;
 mod patience;
+mod peer;
 mod roster;
 mod run;
 mod session;
@@ -38,6 +39,7 @@ pub use mount::{ClientMount, MountTools};
 pub use mount_table::Mount;
 pub use observer::{Event, Observer};
 pub use patience::{Advice, Hopeless, Patience};
+pub use peer::{BrickState, Peer};
 pub use roster::{Place, Progress, Roster};
 pub use run::{
     ChangedRollover, Completion, Note, Outcome, Report, RunOptions, recover, run_to_checkpoint,

@@ -44,6 +44,20 @@ impl Mount {
         Self::in_answer(&said).ok_or_else(|| not_understood(command.to_string(), &said))
     }
 
+    /// Lists the mounts of `volume`, in the order in which they were made.
+    ///
+    /// # Errors
+    /// Where findmnt fails, or says something that is not understood.
+    pub fn all_of(findmnt: &Tool, volume: &str) -> Result<Vec<Self>, Error> {
+        let columns = "TARGET,SOURCE,FSTYPE,FSROOT";
+        let command = findmnt.command(["--json", "--list", "--nofsroot", "--output", columns]);
+        let said = command.run()?.stdout_lossy();
+        let found: Findmnt =
+            serde_json::from_str(&said).map_err(|_| not_understood(command.to_string(), &said))?;
+        let holds = |mount: &Self| mount.path_in_volume(volume, &mount.target).is_some();
+        Ok(found.filesystems.into_iter().filter(holds).collect())
+    }
+
     /// Reads an answer of `findmnt --json --nofsroot --output TARGET,SOURCE,FSTYPE,FSROOT`. Where
     /// it shows several mounts, the last one, which lies on top.
     ///
@@ -125,6 +139,19 @@ mod tests {
             assert_eq!(place(&mount("/vm", source, "/"), "/vm/a").as_deref(), Some("site/a"));
         }
         assert_eq!(place(&mount("/web", "p1:/gv1", "/web"), "/web/a").as_deref(), Some("web/a"));
+    }
+
+    #[test]
+    fn all_mounts_of_a_volume_are_listed_and_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let mounts = r#"echo '{"filesystems": [
+            {"target": "/", "source": "/dev/vda", "fstype": "ext4", "fsroot": "/"},
+            {"target": "/vm", "source": "p1:/gv1", "fstype": "fuse.glusterfs", "fsroot": "/"},
+            {"target": "/mnt", "source": "p1:/gv2", "fstype": "fuse.glusterfs", "fsroot": "/"}]}'"#;
+        let findmnt = tool_command::script(&directory.path().join("findmnt"), mounts);
+        let found = Mount::all_of(&findmnt, "gv1").unwrap();
+        let targets: Vec<_> = found.iter().map(|mount| mount.target.as_path()).collect();
+        assert_eq!(targets, [Path::new("/vm")]);
     }
 
     #[test]

@@ -92,6 +92,15 @@ impl VolumeInfo {
         })
     }
 
+    /// The bytes of each piece that files are cut into; `None` where they are kept whole. As it was
+    /// set, else gluster's default of 64 MB.
+    pub fn shard_block_size(&self) -> Option<&str> {
+        const ON: [&str; 5] = ["on", "enable", "true", "yes", "1"];
+        let shard = self.options.get("features.shard")?;
+        ON.iter().find(|on| on.eq_ignore_ascii_case(shard))?;
+        Some(self.options.get("features.shard-block-size").map_or("64MB", String::as_str))
+    }
+
     /// How often the bricks close their changelogs: what `changelog.rollover-time` is set to, else
     /// gluster's default of 15 s.
     ///

@@ -30,9 +30,11 @@ impl SearchPath {
         Self { directories, longest: None }
     }
 
-    /// The same directories; no command of a tool found there may run for longer than `longest`.
+    /// The same directories; no command of a tool found there may run for longer than `longest`, nor
+    /// than an earlier limit.
     #[must_use]
     pub fn limited_to(self, longest: Duration) -> Self {
+        let longest = self.longest.map_or(longest, |earlier| earlier.min(longest));
         Self { longest: Some(longest), ..self }
     }
 

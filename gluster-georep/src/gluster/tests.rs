@@ -121,3 +121,19 @@ fn the_checkpoint_is_the_second_that_gluster_says_it_is() {
     let lost = Scripted::new(&set).gluster().checkpoint(&session());
     assert!(lost.unwrap_err().to_string().contains("no checkpoint"));
 }
+
+#[test]
+fn every_setting_of_a_session_is_read_and_one_that_is_not_set_is_empty() {
+    let recorded = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/gluster-10.3/config-all.xml");
+    let gluster = Scripted::new(&format!("cat {recorded}"));
+    let settings = gluster.gluster().settings(&session()).unwrap();
+    assert_eq!(settings["ssh_port"], "22");
+    assert_eq!(settings["rsync_ssh_options"], "");
+    assert_eq!(settings["gluster_params"], "aux-gfid-mount acl");
+}
+
+#[test]
+fn another_node_is_asked_where_one_is_named() {
+    let error = Scripted::new("exit 1").gluster().of_host("dr").peers().unwrap_err().to_string();
+    assert!(error.contains("'--remote-host=dr' pool list --xml"), "{error}");
+}

@@ -20,6 +20,20 @@ impl<'a> ClientMount<'a> {
         Ok(Self::left_behind(tools)?.into_iter().map(clear).collect())
     }
 
+    /// The mount points that [`ClientMount::clear_left_behind`] would take down. Changes nothing.
+    ///
+    /// # Errors
+    /// Where the directory cannot be read.
+    pub fn find_left_behind(tools: &'a MountTools) -> Result<Vec<PathBuf>, Error> {
+        let spare = |mut mount: Self| {
+            // Dropping it now takes nothing down.
+            mount.mounted = false;
+            mount.directory = PathBuf::new();
+            mount.mount_point.clone()
+        };
+        Ok(Self::left_behind(tools)?.into_iter().map(spare).collect())
+    }
+
     fn left_behind(tools: &'a MountTools) -> Result<Vec<Self>, Error> {
         let list = || -> io::Result<Vec<Self>> {
             let entries = fs::canonicalize(&tools.directory)?.read_dir()?;

@@ -114,6 +114,12 @@ fn a_mount_that_cannot_be_cleared_is_told_and_stays() {
     let mount_point = left_by_a_killed_process(&world);
     let image = mount_point.join("image");
     fs::write(&image, b"data").unwrap();
+    let found = ClientMount::find_left_behind(&world.tools).unwrap();
+    assert_eq!(
+        found,
+        ClientMount::find_left_behind(&world.tools).unwrap(),
+        "nothing is taken down"
+    );
     let cleared = ClientMount::clear_left_behind(&world.tools).unwrap();
     let [Err(error)] = cleared.as_slice() else { panic!("{cleared:?}") };
     assert!(error.to_string().contains(&mount_point.display().to_string()), "{error}");

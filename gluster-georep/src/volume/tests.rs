@@ -92,3 +92,19 @@ fn a_volume_whose_bricks_cannot_be_sets_is_an_error() {
     let error = VolumeInfo::parse_all(&xml).unwrap_err();
     assert!(error.to_string().contains("3 bricks") && !error.is_transient(), "{error}");
 }
+
+#[test]
+fn a_sharded_volume_has_the_block_size_it_was_given_or_64_mb() {
+    let size = |options: &[(&str, &str)]| {
+        let option = |(name, value): &(&str, &str)| {
+            format!("<option><name>{name}</name><value>{value}</value></option>")
+        };
+        let options: String = options.iter().map(option).collect();
+        volume("", &brick("a:/1"), &options).shard_block_size().map(str::to_owned)
+    };
+    let given = ("features.shard-block-size", "4MB");
+    assert_eq!(size(&[("features.shard", "on"), given]).as_deref(), Some("4MB"));
+    assert_eq!(size(&[("features.shard", "Enable")]).as_deref(), Some("64MB"));
+    assert_eq!(size(&[("features.shard", "off"), given]), None);
+    assert_eq!(size(&[given]), None);
+}
