@@ -18,6 +18,7 @@ mod lock;
 mod man;
 mod manifest;
 mod metrics;
+mod plan;
 mod pool;
 mod prune;
 mod put_back;

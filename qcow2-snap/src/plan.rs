@@ -159,18 +159,35 @@ pub fn plan(domain: &Domain, method: Method, place: &dyn Fn(&Source) -> Place) -
 /// Why a domain cannot be copied by this method at all, whatever its disks are: libvirt takes no
 /// internal snapshot of a domain that runs with the variables of UEFI in a raw file (before 10.9.0
 /// in any file).
-pub fn unfit(domain: &Domain, method: Method) -> Option<String> {
+pub fn unfit(domain: &Domain, method: Method) -> Option<Unfit> {
     let nvram =
         domain.nvram.as_ref().filter(|_| method == Method::Internal && domain.is_active())?;
     let held = nvram.format.as_deref() == Some("qcow2");
-    (!held).then(|| {
-        let file =
-            nvram.source.file().map_or_else(String::new, |file| format!(" `{}`", file.display()));
-        format!(
-            "it keeps its UEFI variables in a raw file{file}, which cannot hold a snapshot; use \
-             the external method, or shut the domain off"
-        )
-    })
+    (!held).then(|| Unfit { nvram: nvram.source.file().map(Path::to_owned) })
+}
+
+/// A domain that runs with the variables of UEFI in a file that can hold no snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// The file, where it is one.
+    pub nvram: Option<PathBuf>,
+}
+
+impl Unfit {
+    /// What can be done about it.
+    pub const MEND: &'static str = "use the external method, or shut the domain off";
+
+    /// What is in the way.
+    pub fn what(&self) -> String {
+        let file = self.nvram.as_ref().map_or_else(String::new, |f| format!(" `{}`", f.display()));
+        format!("it keeps its UEFI variables in a raw file{file}, which cannot hold a snapshot")
+    }
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.what(), Self::MEND)
+    }
 }
 
 fn writable(disk: &Disk) -> bool {
@@ -211,36 +228,54 @@ impl fmt::Display for SkipReason {
     }
 }
 
-impl fmt::Display for RefuseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl RefuseReason {
+    /// What is in the way.
+    pub fn what(&self) -> String {
         match self {
-            Self::Format(Some(format)) if format == "raw" => f.write_str(
-                "the image is raw and can hold no snapshot; use the external method, or convert \
-                 it to qcow2 (`qemu-img convert`)",
-            ),
-            Self::Format(Some(format)) => {
-                write!(f, "the image is {format}; convert it to qcow2 (`qemu-img convert`)")
+            Self::Format(Some(format)) if format == "raw" => {
+                "the image is raw and can hold no snapshot".to_owned()
             }
-            Self::Format(None) => f.write_str("the domain does not say which format the image has"),
-            Self::NotAllInPool => f.write_str(
-                "lies outside the pool, but an internal snapshot is of use only with every \
-                 writable disk; use the external method",
-            ),
-            Self::Libgfapi(name) => write!(
-                f,
-                "it is on gluster://…/{name}, where no overlay and no snapshot can be made; use \
-                 the path on the mounted volume (`virsh edit`)"
-            ),
-            Self::Unknown(what) => {
-                write!(f, "it is on {what}; use the path on the mounted volume (`virsh edit`)")
+            Self::Format(Some(format)) => format!("the image is {format}"),
+            Self::Format(None) => "the domain does not say which format the image has".to_owned(),
+            Self::NotAllInPool => "lies outside the pool, but an internal snapshot is of use only \
+                                   with every writable disk"
+                .to_owned(),
+            Self::Libgfapi(name) => {
+                format!("it is on gluster://…/{name}, where no overlay and no snapshot can be made")
             }
-            Self::Shareable => f.write_str("other domains may write to it at the same time"),
-            Self::Transient => f.write_str("what is written to it is lost when the domain stops"),
-            Self::BlockJob(job) => write!(f, "a block job (`{job}`) is active; finish it first"),
+            Self::Unknown(what) => format!("it is on {what}"),
+            Self::Shareable => "other domains may write to it at the same time".to_owned(),
+            Self::Transient => "what is written to it is lost when the domain stops".to_owned(),
+            Self::BlockJob(job) => format!("a block job (`{job}`) is active"),
             Self::OnOverlay(file) => {
-                write!(f, "it is on the overlay `{}` of an unfinished run", file.display())
+                format!("it is on the overlay `{}` of an unfinished run", file.display())
             }
         }
+    }
+
+    /// What can be done about it, where there is more to say.
+    pub fn mend(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Format(Some(format)) if format == "raw" => {
+                "use the external method, or convert it to qcow2 (`qemu-img convert`)"
+            }
+            Self::Format(Some(_)) => "convert it to qcow2 (`qemu-img convert`)",
+            Self::NotAllInPool => "use the external method",
+            Self::Libgfapi(_) | Self::Unknown(_) => {
+                "use the path on the mounted volume (`virsh edit`)"
+            }
+            Self::BlockJob(_) => "finish it first",
+            Self::Format(None) | Self::Shareable | Self::Transient | Self::OnOverlay(_) => {
+                return None;
+            }
+        })
+    }
+}
+
+impl fmt::Display for RefuseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what())?;
+        self.mend().map_or(Ok(()), |mend| write!(f, "; {mend}"))
     }
 }
 
@@ -353,7 +388,7 @@ mod tests {
             super::unfit(&Domain::parse(&xml).unwrap(), method)
         };
         let raw = "<nvram>/nv/n.fd</nvram>";
-        let reason = unfit("id='1'", raw, Method::Internal).unwrap();
+        let reason = unfit("id='1'", raw, Method::Internal).unwrap().to_string();
         assert!(reason.contains("/nv/n.fd"), "{reason}");
         assert_eq!(unfit("id='1'", raw, Method::External), None);
         assert_eq!(unfit("", raw, Method::Internal), None);

@@ -74,6 +74,23 @@ impl Virsh {
         Self { tool: self.tool.holding(lock), connect: self.connect.clone() }
     }
 
+    /// What libvirt and the QEMU it would use say of their versions, a line each: `Using library:
+    /// libvirt 9.0.0`, `Running hypervisor: QEMU 7.2.22`.
+    ///
+    /// # Errors
+    /// Where virsh fails, as it does where libvirt does not answer.
+    pub fn versions(&self) -> Result<String, Error> {
+        Ok(run(&self.command("version"))?.stdout_lossy())
+    }
+
+    /// What the host can do, as libvirt's XML: its security drivers among it.
+    ///
+    /// # Errors
+    /// Where virsh fails.
+    pub fn capabilities(&self) -> Result<String, Error> {
+        Ok(run(&self.command("capabilities"))?.stdout_lossy())
+    }
+
     /// The names of all domains, running or not.
     ///
     /// # Errors

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use super::Run;
 use super::checkpoint;
-use super::plan::PlannedDomain;
 use crate::args::Level;
 use crate::compare::{Comparison, Difference, Mismatch};
 use crate::error::CliError;
 use crate::journal::{Copied, OpenJournal, Phase};
 use crate::manifest::{self, DiskRecord, DomainRecord, ImageRecord, Manifest};
+use crate::plan::PlannedDomain;
 use crate::pool::Location;
 use crate::record::{RunImage, digests, record};
 use crate::say::bytes;

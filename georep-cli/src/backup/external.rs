@@ -13,9 +13,9 @@ use super::Run;
 use super::copy::copy;
 use super::outcome::Outcome;
 use super::pause::LongestPause;
-use super::plan::{Chains, PlannedDomain};
 use crate::error::CliError;
 use crate::journal::{DomainEntry, OpenJournal, OverlayEntry, Phase, Step};
+use crate::plan::{Chains, PlannedDomain};
 use crate::side_by_side::side_by_side;
 
 /// How many domains are put on overlays, or brought back, at the same time.

@@ -10,7 +10,6 @@ mod external;
 mod internal;
 mod outcome;
 mod pause;
-mod plan;
 
 use std::path::PathBuf;
 
@@ -20,13 +19,13 @@ use qcow2_snap::qemu_img::QemuImg;
 use qcow2_snap::virsh::{DomainState, Virsh};
 use tool_command::Stop;
 
-use self::plan::{Chains, PlannedDomain};
 use crate::args::{BackupArgs, Method};
 use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::journal::{self, DomainEntry, Journal, OpenJournal, Phase};
 use crate::lock::Lock;
 use crate::manifest::Manifest;
+use crate::plan::{self, Chains, PlannedDomain};
 use crate::pool::Pool;
 use crate::put_back::PutBack;
 use crate::record::RunImage;
@@ -159,7 +158,7 @@ impl<'a> Run<'a> {
     }
 
     fn plan(&self) -> Result<Vec<PlannedDomain>, CliError> {
-        let planned = plan::make(&self.connections, &self.pool, self.args)?;
+        let planned = plan::choose(&self.connections, &self.pool, self.args)?;
         for domain in &planned {
             self.say.step("plan", domain);
         }

@@ -22,11 +22,10 @@ impl Virsh {
     }
 
     /// How far the block job of a disk is; `None` where there is none.
-    pub(crate) fn block_job(
-        &self,
-        domain: &str,
-        target: &str,
-    ) -> Result<Option<CommitProgress>, Error> {
+    ///
+    /// # Errors
+    /// Where virsh fails.
+    pub fn block_job(&self, domain: &str, target: &str) -> Result<Option<CommitProgress>, Error> {
         let output = run(&self.on_domain("blockjob", domain).args(["--path", target, "--raw"]))?;
         Ok(parse_block_job(&output.stdout_lossy()))
     }
