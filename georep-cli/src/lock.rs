@@ -93,6 +93,18 @@ impl Lock {
     }
 }
 
+/// Who is at work on `session`, in the words of its lock, where that process lives. Takes no lock, so
+/// that nobody is kept from it for a moment.
+pub(crate) fn at_work(session: &Session) -> Option<String> {
+    alive_in(&directory().join(file_name(session, "lock")))
+}
+
+fn alive_in(path: &Path) -> Option<String> {
+    let holder = holder(&mut File::open(path).ok()?);
+    let process = process_of(&holder)?;
+    test_kill_process(process).is_ok().then_some(holder)
+}
+
 fn directory() -> PathBuf {
     PathBuf::from(std::env::var_os(DIRECTORY_VARIABLE).unwrap_or(DIRECTORY.into()))
 }
@@ -112,9 +124,11 @@ fn holder(file: &mut File) -> String {
 
 /// Whether the process that took the lock has ended, and what holds it is a tool that it had started.
 fn is_gone(holder: &str) -> bool {
-    let process = holder.split_whitespace().nth(1).and_then(|process| process.parse().ok());
-    let process = process.and_then(Pid::from_raw);
-    process.is_some_and(|process| test_kill_process(process) == Err(Errno::SRCH))
+    process_of(holder).is_some_and(|process| test_kill_process(process) == Err(Errno::SRCH))
+}
+
+fn process_of(holder: &str) -> Option<Pid> {
+    Pid::from_raw(holder.split_whitespace().nth(1)?.parse().ok()?)
 }
 
 fn held_by_another(what: &str, holder: &str) -> CliError {
@@ -143,6 +157,18 @@ mod tests {
 
         drop(held);
         assert!(take(&path).is_ok());
+    }
+
+    #[test]
+    fn a_process_that_is_at_work_is_named_and_its_lock_not_touched() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("session.lock");
+        assert_eq!(alive_in(&path), None);
+        let held = take(&path).unwrap();
+        assert!(alive_in(&path).unwrap().starts_with(&format!("process {}", std::process::id())));
+        drop(held);
+        std::fs::write(&path, format!("process {} since 1970-01-01T00:00:00Z", i32::MAX)).unwrap();
+        assert_eq!(alive_in(&path), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod canary;
 mod compare;
 mod completions;
 mod digests;
+mod doctor;
 mod error;
 mod exit_code;
 mod hooks;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         Ok(Command::Status(args)) => conclude(status::run(&args)),
         Ok(Command::Backup(args)) => conclude(backup::run(&args)),
         Ok(Command::Job(args)) => conclude(job::run(&args)),
+        Ok(Command::Doctor(args)) => conclude(doctor::run(&args)),
         Ok(Command::Inspect(args)) => conclude(inspect::run(&args)),
         Ok(Command::Recover(args)) => conclude(recover::run(&args)),
         Ok(Command::Verify(args)) => conclude(verify::run(&args)),

@@ -2,6 +2,7 @@
 
 mod backup;
 mod documents;
+mod doctor;
 mod inspect;
 mod job;
 mod other_site;
@@ -20,6 +21,7 @@ use crate::run_name::RunName;
 
 pub(crate) use backup::{BackupArgs, Level, Method};
 pub(crate) use documents::{CompletionsArgs, ManArgs, Shell};
+pub(crate) use doctor::DoctorArgs;
 pub(crate) use inspect::InspectArgs;
 pub(crate) use job::JobArgs;
 pub(crate) use other_site::{RehearseArgs, RestoreArgs};
@@ -61,6 +63,8 @@ pub(crate) enum Command {
     Backup(Box<BackupArgs>),
     /// Run the backup that a file describes, as the timer does
     Job(JobArgs),
+    /// Look at everything a backup relies on, and say how to mend what is not as it should be
+    Doctor(DoctorArgs),
     /// Hold the copy at the secondary against what a backup recorded
     Verify(VerifyArgs),
     /// Show what qcow2 images hold, and whether they are sound, without qemu-img

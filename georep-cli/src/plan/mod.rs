@@ -18,7 +18,7 @@ use crate::journal::{DomainEntry, OverlayEntry, Step};
 use crate::lock::Lock;
 use crate::pool::{Location, Pool};
 
-pub(crate) use self::chains::{Chains, chains};
+pub(crate) use self::chains::{Chains, Conflict, chains, chains_of, conflicts};
 pub(crate) use self::choice::choose;
 
 /// A domain that is part of the run.

@@ -148,7 +148,10 @@ fn of(sessions: &mut Sessions, session: Session) -> &mut Leftovers {
 }
 
 /// The session that a note is about.
-fn session_of(note: &Path) -> Result<Session, CliError> {
+///
+/// # Errors
+/// Where it cannot be read, is gone, or names none.
+pub(crate) fn session_of(note: &Path) -> Result<Session, CliError> {
     let gone = || CliError::failed(format!("the note `{}` is gone", note.display()));
     let session = Note::read(note)?.ok_or_else(gone)?.session;
     let odd = || CliError::failed(format!("the note `{}` names no session", note.display()));

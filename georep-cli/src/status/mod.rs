@@ -15,6 +15,7 @@ use gluster_georep::{Gluster, Roster, Session, SessionStatus, VolumeInfo};
 use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use self::state::State;
+pub(crate) use self::terminal::columns;
 use crate::args::StatusArgs;
 use crate::error::CliError;
 use crate::exit_code::Exit;

@@ -17,7 +17,7 @@ const CLEAR_LINE: &str = "\x1b[K";
 const CLEAR_BELOW: &str = "\x1b[J";
 
 /// How wide the lines may be; nothing where stdout is no terminal.
-pub(super) fn columns() -> Option<usize> {
+pub(crate) fn columns() -> Option<usize> {
     io::stdout().is_terminal().then(|| size().0)
 }
 

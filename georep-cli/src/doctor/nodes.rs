@@ -1,0 +1,377 @@
+//! The nodes of both clusters: their rsync, their gluster, their sshd and their clocks. Other nodes
+//! are asked over ssh, as whoever runs this logs in there.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use tool_command::{Command, SearchPath, Tool};
+
+use super::cluster::Cluster;
+use super::finding::Finding;
+use super::version::Version;
+use crate::side_by_side::side_by_side;
+
+/// How many nodes are asked at the same time.
+const AT_ONCE: usize = 8;
+
+/// What a node is asked: a line `NAME=VALUE` each. The shell that ssh starts there may be any; this
+/// is for sh, and holds no single quote.
+const QUESTIONS: &str = "PATH=$PATH:/usr/sbin:/sbin; echo \"date=$(date +%s.%N)\"; \
+    echo \"rsync=$(rsync --version 2>&1 | head -n 1)\"; \
+    echo \"gluster=$(gluster --version 2>&1 | head -n 1)\"; \
+    sshd=$(command -v sshd) && echo \"session=$($sshd -T 2>/dev/null | grep -i ^sshdsessionpath)\"; true";
+
+/// rsyncs that copy nothing for geo-replication, and report success.
+const BROKEN_RSYNC: [Version; 2] = [Version(3, 5, 0), Version(3, 5, 1)];
+
+/// From here on nothing is known of rsync.
+const UNTRIED_RSYNC: Version = Version(3, 5, 0);
+
+/// The first glusterfs whose status knows checkpoints.
+const FIRST_GLUSTER: Version = Version(3, 7, 0);
+
+/// Its command line and its glusterd speak another language than those before.
+const RENAMED_GLUSTER: Version = Version(10, 0, 0);
+
+/// The releases of glusterfs that georep is tried on.
+const TRIED_GLUSTER: std::ops::RangeInclusive<u32> = 9..=11;
+
+/// How far apart two clocks may be, in seconds: checkpoints are in whole ones.
+const SKEW: f64 = 1.0;
+
+/// A node, and what it answered.
+#[derive(Debug)]
+struct Node {
+    host: String,
+    /// Whether it has bricks of the primary volume.
+    is_primary: bool,
+    answer: Result<Answer, String>,
+}
+
+/// What a node says.
+#[derive(Debug, Clone, PartialEq)]
+struct Answer {
+    /// The first line of `rsync --version`.
+    rsync: String,
+    /// The first line of `gluster --version`.
+    gluster: String,
+    /// What sshd starts for each login, where it says so.
+    session: String,
+    /// How far its clock is before this node's, in seconds, less what the question may have taken.
+    skew: f64,
+}
+
+/// What is said of the nodes.
+pub(super) fn findings(cluster: &Cluster, path: &SearchPath) -> Vec<Finding> {
+    let hosts = hosts(cluster);
+    let nodes = side_by_side(&hosts, AT_ONCE, |(host, is_primary, is_here)| Node {
+        host: host.clone(),
+        is_primary: *is_primary,
+        answer: command(path, host, *is_here).and_then(|command| ask(&command)),
+    });
+    let uses_rsync = cluster.settings.get("sync_method").is_none_or(|method| method == "rsync");
+    judge(&nodes, uses_rsync)
+}
+
+/// Each node once: its name, whether it is one of the primary cluster, and whether it is this one.
+fn hosts(cluster: &Cluster) -> Vec<(String, bool, bool)> {
+    let mut seen = BTreeSet::new();
+    let mut hosts = Vec::new();
+    let peers = cluster.primary.peers.as_ref().map_or(&[][..], Vec::as_slice);
+    let here = peers.iter().find(|peer| peer.is_asked_node()).map(|peer| peer.uuid.as_str());
+    for brick in cluster.primary.volume.iter().flat_map(|volume| &volume.bricks) {
+        if seen.insert(brick.host.clone()) {
+            let is_here = here.is_some() && brick.host_uuid.as_deref() == here;
+            hosts.push((brick.host.clone(), true, is_here));
+        }
+    }
+    for host in cluster.secondary_hosts() {
+        if seen.insert(host.clone()) {
+            hosts.push((host, false, false));
+        }
+    }
+    hosts
+}
+
+fn command(path: &SearchPath, host: &str, is_here: bool) -> Result<Command, String> {
+    if is_here {
+        let sh = path.find("sh").map_err(|error| error.to_string())?;
+        return Ok(sh.command(["-c", QUESTIONS]));
+    }
+    let ssh = path.find("ssh").map_err(|error| error.to_string())?;
+    Ok(over_ssh(&ssh, host))
+}
+
+/// Whether a host that is not known yet is trusted, the caller's own configuration says.
+fn over_ssh(ssh: &Tool, host: &str) -> Command {
+    let options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "LogLevel=ERROR"];
+    ssh.command(options).args(["--", host]).arg(format!("sh -c '{QUESTIONS}'"))
+}
+
+fn ask(command: &Command) -> Result<Answer, String> {
+    let asked = Timestamp::now();
+    let output = command.run().map_err(|error| error.to_string())?;
+    let answered = Timestamp::now();
+    let seconds = |time: Timestamp| time.as_duration().as_secs_f64();
+    let said = output.stdout_lossy();
+    read(&said, seconds(asked), seconds(answered))
+        .ok_or_else(|| format!("`{command}` said what is not understood: {}", said.trim()))
+}
+
+/// Reads an answer to a question that was asked and answered at these times of this node's clock.
+fn read(said: &str, asked: f64, answered: f64) -> Option<Answer> {
+    let value = |name: &str| {
+        let line = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        line.map(|line| line.trim().to_owned())
+    };
+    let there: f64 = value("date")?.parse().ok()?;
+    let skew = if there > answered {
+        there - answered
+    } else if there < asked {
+        there - asked
+    } else {
+        0.0
+    };
+    Some(Answer {
+        rsync: value("rsync")?,
+        gluster: value("gluster")?,
+        session: value("session").unwrap_or_default(),
+        skew,
+    })
+}
+
+fn judge(nodes: &[Node], uses_rsync: bool) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for node in nodes {
+        match &node.answer {
+            Ok(answer) => found.extend(judge_node(node, answer, uses_rsync)),
+            Err(reason) => {
+                let enable = format!(
+                    "let root log in there without a password, for this or any other node to look \
+                     (try `ssh {0} true`); or run `rsync --version` and `date` on {0} yourself",
+                    node.host
+                );
+                found.push(Finding::unseen("node", &node.host, reason, enable));
+            }
+        }
+    }
+    found.extend(mixed(nodes));
+    found
+}
+
+fn judge_node(node: &Node, answer: &Answer, uses_rsync: bool) -> Vec<Finding> {
+    let host = &node.host;
+    let mut found = Vec::new();
+    found.extend(clock(node, answer.skew));
+    found.extend(sshd(node, &answer.session));
+    let gluster = gluster(host, &answer.gluster);
+    let rsync = if uses_rsync { rsync(host, &answer.rsync) } else { Ok("rsync not used".into()) };
+    match (gluster, rsync) {
+        (Ok(gluster), Ok(rsync)) if found.is_empty() => {
+            found.push(Finding::ok("node", host, format!("{gluster}, {rsync}, clock as here")));
+        }
+        (gluster, rsync) => found.extend([gluster.err(), rsync.err()].into_iter().flatten()),
+    }
+    found
+}
+
+fn rsync(host: &str, said: &str) -> Result<String, Finding> {
+    let Some(version) = Version::find(said).filter(|_| said.starts_with("rsync")) else {
+        let mend = format!("install rsync on {host}; geo-replication copies with it");
+        return Err(Finding::fail("rsync", host, format!("no rsync there: {said}"), mend));
+    };
+    if BROKEN_RSYNC.contains(&version) {
+        let what = format!(
+            "rsync {version} makes geo-replication create files of 0 bytes, while every status is \
+             green and every checkpoint completes"
+        );
+        let mend = format!("install another one on {host}, such as 3.2.7, and hold it there");
+        return Err(Finding::fail("rsync", host, what, mend));
+    }
+    if version >= UNTRIED_RSYNC {
+        let what = format!("rsync {version} was never tried; 3.5.0 and 3.5.1 copy nothing");
+        let mend = "look at the first backup with `georep verify --level full`, or install 3.2.7";
+        return Err(Finding::warn("rsync", host, what, mend));
+    }
+    Ok(format!("rsync {version}"))
+}
+
+fn gluster(host: &str, said: &str) -> Result<String, Finding> {
+    let version = Version::find(said).filter(|_| said.starts_with("glusterfs"));
+    match version {
+        None => {
+            let mend = format!("install glusterfs-server on {host}");
+            Err(Finding::fail("gluster", host, format!("no gluster there: {said}"), mend))
+        }
+        Some(version) if version < FIRST_GLUSTER => {
+            let what = format!("{said} says nothing about checkpoints");
+            Err(Finding::fail("gluster", host, what, "upgrade to 3.7 or later"))
+        }
+        Some(version) if !TRIED_GLUSTER.contains(&version.0) => {
+            let what = format!("{said} was never tried with georep, only 9, 10 and 11 were");
+            let mend = "look at the first backup with `georep verify --level full`";
+            Err(Finding::warn("gluster", host, what, mend))
+        }
+        Some(_) => Ok(said.to_owned()),
+    }
+}
+
+/// A checkpoint is a second of the clock of the node that sets it; each brick compares it with its
+/// own node's. The clocks of the other site decide nothing.
+fn clock(node: &Node, skew: f64) -> Option<Finding> {
+    if skew.abs() <= SKEW {
+        return None;
+    }
+    let (by, way) = (skew.abs(), if skew > 0.0 { "ahead of" } else { "behind" });
+    let what = format!("its clock is {by:.1} s {way} this node's");
+    let mend = format!(
+        "synchronize it: `chronyc makestep` or `timedatectl set-ntp true` on {}",
+        node.host
+    );
+    Some(if node.is_primary {
+        let what = format!("{what}: a checkpoint may be called complete too early, or never");
+        Finding::fail("clock", &node.host, what, mend)
+    } else {
+        Finding::warn("clock", &node.host, what, mend)
+    })
+}
+
+/// gsyncd lets rsync in only below a process called `sshd`, and from OpenSSH 9.8 on that one is
+/// called otherwise.
+fn sshd(node: &Node, session: &str) -> Option<Finding> {
+    let program = session.split_whitespace().nth(1)?;
+    if node.is_primary || program.ends_with("/sshd") {
+        return None;
+    }
+    let what = format!(
+        "its sshd starts `{program}` for each login; gsyncd lets rsync in only below `sshd`, and \
+         every worker turns Faulty as soon as there is data to copy"
+    );
+    let mend = format!(
+        "on {}: link a file called `sshd` to it, and name the link as SshdSessionPath in \
+         /etc/ssh/sshd_config.d/",
+        node.host
+    );
+    Some(Finding::fail("sshd", &node.host, what, mend))
+}
+
+/// Versions that cannot work together.
+fn mixed(nodes: &[Node]) -> Option<Finding> {
+    let primary = nodes.iter().filter(|node| node.is_primary);
+    let versions = primary.filter_map(|node| {
+        Some((node.host.as_str(), Version::find(&node.answer.as_ref().ok()?.gluster)?))
+    });
+    let (old, new): (Vec<_>, Vec<_>) = versions.partition(|(_, v)| *v < RENAMED_GLUSTER);
+    let ((old, before), (new, after)) = (old.first()?, new.first()?);
+    let what = format!(
+        "glusterfs {before} here and {after} on {new}: commands of geo-replication fail between \
+         versions before 10 and from 10 on"
+    );
+    Some(Finding::fail("gluster", old, what, format!("upgrade {old}, and all like it")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Grade;
+    use super::*;
+
+    fn answer() -> Answer {
+        Answer {
+            rsync: "rsync  version 3.2.7  protocol version 32".into(),
+            gluster: "glusterfs 10.3".into(),
+            session: String::new(),
+            skew: 0.0,
+        }
+    }
+
+    fn node(host: &str, is_primary: bool, answer: Answer) -> Node {
+        Node { host: host.into(), is_primary, answer: Ok(answer) }
+    }
+
+    /// Check and grade of what is found on a node.
+    fn told(is_primary: bool, answer: Answer) -> Vec<(&'static str, Grade)> {
+        let found = judge(&[node("n", is_primary, answer)], true);
+        found.iter().map(|finding| (finding.check, finding.grade)).collect()
+    }
+
+    #[test]
+    fn a_rsync_that_copies_nothing_is_found_and_one_that_nobody_knows_is_told() {
+        for (version, expected) in [
+            ("3.1.3", ("node", Grade::Ok)),
+            ("3.2.7", ("node", Grade::Ok)),
+            ("3.4.1", ("node", Grade::Ok)),
+            ("3.5.0", ("rsync", Grade::Fail)),
+            ("3.5.1", ("rsync", Grade::Fail)),
+            ("3.5.2", ("rsync", Grade::Warn)),
+            ("4.0.0", ("rsync", Grade::Warn)),
+        ] {
+            let rsync = format!("rsync  version {version}  protocol version 32");
+            assert_eq!(told(true, Answer { rsync, ..answer() }), [expected], "{version}");
+        }
+        let rsync = "sh: 1: rsync: not found".to_owned();
+        assert_eq!(
+            told(true, Answer { rsync: rsync.clone(), ..answer() }),
+            [("rsync", Grade::Fail)]
+        );
+        let by_tar = judge(&[node("n", true, Answer { rsync, ..answer() })], false);
+        assert_eq!(by_tar[0].grade, Grade::Ok, "{by_tar:?}");
+    }
+
+    #[test]
+    fn a_gluster_without_checkpoints_is_found_and_one_that_was_never_tried_is_told() {
+        for (gluster, expected) in [
+            ("glusterfs 9.2", ("node", Grade::Ok)),
+            ("glusterfs 11.2", ("node", Grade::Ok)),
+            ("glusterfs 3.6.9 built on Mar  2 2016", ("gluster", Grade::Fail)),
+            ("glusterfs 3.12.2", ("gluster", Grade::Warn)),
+            ("glusterfs 12.0", ("gluster", Grade::Warn)),
+            ("sh: 1: gluster: not found", ("gluster", Grade::Fail)),
+        ] {
+            assert_eq!(told(true, Answer { gluster: gluster.into(), ..answer() }), [expected]);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_off_matters_where_checkpoints_are_compared() {
+        let off = |skew| Answer { skew, ..answer() };
+        assert_eq!(told(true, off(0.9))[0].1, Grade::Ok);
+        assert_eq!(told(true, off(-90.0)), [("clock", Grade::Fail)]);
+        assert_eq!(told(false, off(90.0)), [("clock", Grade::Warn)]);
+    }
+
+    #[test]
+    fn what_a_question_took_is_no_skew() {
+        let said = |date: f64| format!("date={date}\nrsync=rsync 3.2.7\ngluster=glusterfs 10.3\n");
+        let skew = |date| read(&said(date), 100.0, 104.0).unwrap().skew;
+        assert_eq!([99.0, 100.0, 102.0, 104.0, 107.5].map(skew), [-1.0, 0.0, 0.0, 0.0, 3.5]);
+        assert_eq!(read("Welcome to p2\n", 0.0, 0.0), None);
+    }
+
+    #[test]
+    fn an_sshd_that_gsyncd_does_not_know_is_found_at_the_other_site() {
+        let session = "sshdsessionpath /usr/lib/openssh/sshd-session".to_owned();
+        let there = || Answer { session: session.clone(), ..answer() };
+        assert_eq!(told(false, there()), [("sshd", Grade::Fail)]);
+        assert_eq!(told(true, there())[0].1, Grade::Ok);
+        let mended = session.replace("openssh/sshd-session", "gluster-sshd/sshd");
+        assert_eq!(told(false, Answer { session: mended, ..answer() })[0].1, Grade::Ok);
+    }
+
+    #[test]
+    fn versions_on_both_sides_of_10_do_not_work_together() {
+        let old = || node("p2", true, Answer { gluster: "glusterfs 9.2".into(), ..answer() });
+        let found = judge(&[node("p1", true, answer()), old()], true);
+        let failed: Vec<_> = found.iter().filter(|found| found.grade == Grade::Fail).collect();
+        assert_eq!((failed.len(), failed[0].on.as_str()), (1, "p2"));
+        let apart = judge(&[node("dr", false, answer()), old()], true);
+        assert!(apart.iter().all(|found| found.grade == Grade::Ok), "{apart:?}");
+    }
+
+    #[test]
+    fn a_node_that_cannot_be_asked_is_never_green() {
+        let silent = Node { host: "p2".into(), is_primary: true, answer: Err("no route".into()) };
+        let found = judge(&[silent], true);
+        assert_eq!((found[0].grade, found[0].on.as_str()), (Grade::Warn, "p2"));
+        assert!(found[0].what.contains("could not be looked at: no route"), "{found:?}");
+    }
+}
