@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use gluster_georep::{BrickState, Gluster, Peer, Secondary, Session, SessionStatus, VolumeInfo};
+use gluster_georep::{
+    Brick, BrickState, Error, Gluster, Peer, Secondary, Session, SessionStatus, VolumeInfo,
+};
 use tool_command::{Command, Tool};
 
-use crate::error::CliError;
 use crate::retry::patiently;
 
 /// Where gluster keeps the key that its workers log in with, unless the session says otherwise.
@@ -18,7 +19,7 @@ pub(super) struct Cluster {
     /// The session that was asked about.
     pub session: Session,
     /// Its workers.
-    pub status: Result<SessionStatus, CliError>,
+    pub status: Result<SessionStatus, Error>,
     /// Its settings; empty where they are not known.
     pub settings: BTreeMap<String, String>,
     /// The primary side.
@@ -31,11 +32,11 @@ pub(super) struct Cluster {
 #[derive(Debug)]
 pub(super) struct Side {
     /// The volume.
-    pub volume: Result<VolumeInfo, CliError>,
+    pub volume: Result<VolumeInfo, Error>,
     /// Its bricks, as far as their nodes answer.
-    pub bricks: Result<Vec<BrickState>, CliError>,
+    pub bricks: Result<Vec<BrickState>, Error>,
     /// The nodes of the cluster.
-    pub peers: Result<Vec<Peer>, CliError>,
+    pub peers: Result<Vec<Peer>, Error>,
 }
 
 impl Cluster {
@@ -56,12 +57,18 @@ impl Cluster {
 }
 
 impl Side {
+    /// Whether the glusterd of the brick's node does not answer the others: the node is what is to
+    /// be mended then, and not each brick and worker of it.
+    pub(super) fn is_down(&self, brick: &Brick) -> bool {
+        let down = self.peers.iter().flatten().filter(|peer| !peer.connected);
+        down.into_iter().any(|peer| Some(&peer.uuid) == brick.host_uuid.as_ref())
+    }
+
     fn ask(gluster: &Gluster, volume: &str) -> Self {
-        let peers = gluster.peers().map_err(CliError::from);
-        if let Err(error) = &peers {
-            // Where nobody answers, the others would only take their time to say so.
-            let silent = || CliError::failed(error.to_string());
-            return Self { volume: Err(silent()), bricks: Err(silent()), peers };
+        let peers = gluster.peers();
+        if peers.is_err() {
+            // Where nobody answers, each further question would only take its time to say so.
+            return Self { volume: gluster.volume_info(volume), bricks: Ok(Vec::new()), peers };
         }
         Self {
             volume: patiently(|| gluster.volume_info(volume)),
@@ -105,7 +112,7 @@ pub(super) fn georep_ssh(
 }
 
 /// Whether the trouble is that glusterd does not answer.
-pub(super) fn is_silent(error: &CliError) -> bool {
+pub(super) fn is_silent(error: &Error) -> bool {
     error.to_string().contains("Connection failed")
 }
 

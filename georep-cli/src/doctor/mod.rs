@@ -30,7 +30,7 @@ use tool_command::{SearchPath, Tool};
 
 use self::bounded::{Beside, beside};
 use self::cluster::Cluster;
-use self::domains::Question;
+use self::domains::{Patient, Question};
 use self::finding::Finding;
 use self::report::{Report, Section};
 use crate::args::{DoctorArgs, Method};
@@ -147,7 +147,7 @@ fn sessions(args: &DoctorArgs, instruments: &Instruments) -> Result<Vec<Session>
         Ok(all) => all,
         Err(error) => {
             let mend = "is glusterd running on this node? `systemctl start glusterd`";
-            return Err(vec![Finding::error("session", on, &error, mend)]);
+            return Err(vec![Finding::error("session", on, &error.into(), mend)]);
         }
     };
     if all.is_empty() {
@@ -254,16 +254,19 @@ fn look_at_domains(
     };
     let mut findings = Vec::new();
     let mut patients = BTreeMap::new();
+    let mut answers = false;
     for virsh in &connections {
         let (said, libvirt) = libvirt::look(virsh);
         findings.extend(said);
         let (Some(libvirt), Some(pool)) = (libvirt, &pool) else { continue };
+        answers = true;
         let overlay_dir = overlay_dir.map(Path::to_owned);
         let question = Question { pool: pool.clone(), method, overlay_dir };
         let (looked, unseen) = domains::look(&libvirt, &question);
         findings.extend(unseen);
         // Two ways to one libvirt show the same domains.
-        patients.extend(looked.into_iter().map(|patient| (patient.uuid.clone(), patient)));
+        let by_name = |patient: Patient| ((patient.name.clone(), patient.uuid.clone()), patient);
+        patients.extend(looked.into_iter().map(by_name));
     }
     let Some(pool) = pool else {
         let enable = "the volume has to be mounted, see the pool above";
@@ -272,7 +275,10 @@ fn look_at_domains(
     };
     let patients: Vec<_> = patients.into_values().collect();
     findings.extend(domains::judge(&patients, method));
-    if patients.is_empty() {
+    if !answers {
+        let enable = "libvirt has to answer, see above";
+        findings.push(Finding::unseen("domain", "libvirt", "it does not answer", enable));
+    } else if patients.is_empty() {
         let on = pool.directory().display().to_string();
         let mend = "name the libvirt that runs them with --connect, or another --pool";
         findings.push(Finding::warn("domain", &on, "no domain has a disk there", mend));

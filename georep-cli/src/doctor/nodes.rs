@@ -110,7 +110,11 @@ fn over_ssh(ssh: &Tool, host: &str) -> Command {
 
 fn ask(command: &Command) -> Result<Answer, String> {
     let asked = Timestamp::now();
-    let output = command.run().map_err(|error| error.to_string())?;
+    let output = command.run().map_err(|error| match error.stderr().trim() {
+        "" => error.to_string(),
+        // The line holds the whole question, and the reason is enough.
+        reason => reason.to_owned(),
+    })?;
     let answered = Timestamp::now();
     let seconds = |time: Timestamp| time.as_duration().as_secs_f64();
     let said = output.stdout_lossy();

@@ -1,6 +1,6 @@
 //! The session: whether there is one, and what its workers do.
 
-use gluster_georep::{Roster, SessionState, VolumeInfo, WorkerStatus};
+use gluster_georep::{Place, Roster, SessionState, VolumeInfo, WorkerStatus};
 
 use super::cluster::{Cluster, is_silent};
 use super::finding::Finding;
@@ -14,12 +14,16 @@ pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
             let mend = "start glusterd on this node: `systemctl start glusterd`";
             return vec![Finding::fail("glusterd", "this node", error.to_string(), mend)];
         }
-        Err(error) => return vec![Finding::error("session", &name, error, &create(cluster))],
+        Err(error) => {
+            return vec![Finding::fail("session", &name, error.to_string(), create(cluster))];
+        }
     };
     let sets = cluster.primary.volume.as_ref().map_or(&[][..], |volume: &VolumeInfo| &volume.sets);
     let roster = Roster::new(sets, &status.workers);
     let state = SessionState::of(status);
-    let mut found = workers(&roster, &log(cluster));
+    let seen = |place: &&Place| place.worker.is_some() || !cluster.primary.is_down(&place.brick);
+    let mut found: Vec<_> =
+        roster.places.iter().filter(seen).flat_map(|place| worker(place, &log(cluster))).collect();
     let set = |index: usize| roster.places.iter().filter(move |place| place.set == Some(index));
     let is_active = |index: &usize| {
         let mut workers = set(*index).filter_map(|place| place.worker.as_ref());
@@ -59,48 +63,43 @@ fn log(cluster: &Cluster) -> String {
     })
 }
 
-/// What is wrong with single workers.
-fn workers(roster: &Roster, log: &str) -> Vec<Finding> {
+/// What is wrong with the worker of one brick.
+fn worker(place: &Place, log: &str) -> Vec<Finding> {
+    let brick = place.brick.to_string();
+    let Some(worker) = &place.worker else {
+        let what = "gluster shows no worker for this brick";
+        let mend = format!("look at glusterd and its log on {}", place.brick.host);
+        return vec![Finding::fail("worker", &brick, what, mend)];
+    };
     let mut found = Vec::new();
-    for place in &roster.places {
-        let brick = place.brick.to_string();
-        let Some(worker) = &place.worker else {
-            let what = "gluster shows no worker for this brick: its node is down, or left out";
-            let mend = format!("start glusterd on {}, see the peers below", place.brick.host);
+    let host = &worker.host;
+    match &worker.status {
+        WorkerStatus::Faulty => {
+            let what = "Faulty; it is started again and again, and fails";
+            let mend = format!("the reason is in {log} on {host}; see ssh and rsync below");
             found.push(Finding::fail("worker", &brick, what, mend));
-            continue;
-        };
-        let host = &worker.host;
-        match &worker.status {
-            WorkerStatus::Faulty => found.push(Finding::fail(
-                "worker",
-                &brick,
-                "Faulty; it is started again and again, and fails",
-                format!("the reason is in {log} on {host}; see ssh and rsync below"),
-            )),
-            WorkerStatus::Inconsistent
-            | WorkerStatus::ConfigCorrupted
-            | WorkerStatus::NotApplicable
-            | WorkerStatus::Other(_) => found.push(Finding::fail(
-                "worker",
-                &brick,
-                format!("{}, a state in which nothing can be said of it", worker.status),
-                format!("stop and start the session; else see {log} on {host}"),
-            )),
-            _ => {}
         }
-        if let Some(count @ 1..) = worker.failures {
-            let what = format!("could not sync {count} files, since the session was made");
-            let mend = format!("which, and why, is in {log} on {host}; `georep verify` tells");
-            found.push(Finding::warn("failures", &brick, what, mend));
+        WorkerStatus::Inconsistent
+        | WorkerStatus::ConfigCorrupted
+        | WorkerStatus::NotApplicable
+        | WorkerStatus::Other(_) => {
+            let what = format!("{}, a state in which nothing can be said of it", worker.status);
+            let mend = format!("stop and start the session; else see {log} on {host}");
+            found.push(Finding::fail("worker", &brick, what, mend));
         }
+        _ => {}
+    }
+    if let Some(count @ 1..) = worker.failures {
+        let what = format!("could not sync {count} files, since the session was made");
+        let mend = format!("which, and why, is in {log} on {host}; `georep verify` tells");
+        found.push(Finding::warn("failures", &brick, what, mend));
     }
     found
 }
 
 #[cfg(test)]
 mod tests {
-    use gluster_georep::{Brick, CheckpointFlag, Place, Worker};
+    use gluster_georep::{Brick, CheckpointFlag, Worker};
 
     use super::super::finding::Grade;
     use super::*;
@@ -139,8 +138,7 @@ mod tests {
             (None, None, Some(("worker", Grade::Fail))),
         ] {
             let shown = format!("{status:?}");
-            let places = vec![place(status, failures)];
-            let found = workers(&Roster { places, sets: 1, checkpoint: None }, "/log");
+            let found = worker(&place(status, failures), "/log");
             let told = found.first().map(|finding| (finding.check, finding.grade));
             assert_eq!(told, expected, "{shown}");
             assert!(found.iter().all(|finding| finding.on == "p1:/b"), "{found:?}");

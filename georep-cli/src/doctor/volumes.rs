@@ -1,10 +1,9 @@
 //! Both volumes: whether they serve data, and whether the one can be the copy of the other.
 
-use gluster_georep::{BrickState, Peer, VolumeInfo, VolumeState};
+use gluster_georep::{Brick, BrickState, Error, Peer, VolumeInfo, VolumeState};
 
 use super::cluster::{Cluster, Side, is_silent};
 use super::finding::Finding;
-use crate::error::CliError;
 
 /// What is said of the volumes, their bricks and the nodes of their clusters.
 pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
@@ -27,7 +26,11 @@ pub(super) fn findings(cluster: &Cluster) -> Vec<Finding> {
 }
 
 /// The other site does not answer this node. That is the site's choice, or a fault.
-fn unasked(check: &'static str, name: &str, error: &CliError) -> Finding {
+fn unasked(check: &'static str, name: &str, error: &Error) -> Finding {
+    if let Error::NoSuchVolume { .. } = error {
+        let mend = "name one that `gluster volume list` shows there";
+        return Finding::fail(check, name, "there is no such volume", mend);
+    }
     let enable = "is glusterd up there? Let this node connect to its port 24007, or have \
                   geo-replication's key let in, see ssh below";
     Finding::unseen(check, name, error, enable)
@@ -40,11 +43,13 @@ fn side(side: &Side, name: &str) -> Vec<Finding> {
         // Told with the session.
         Err(error) if is_silent(error) => return found,
         Err(error) => {
-            found.push(Finding::error("volume", name, error, "see `gluster volume list`"));
+            let mend = "name one that `gluster volume list` shows";
+            found.push(Finding::fail("volume", name, error.to_string(), mend));
         }
     }
     if let (Ok(volume), Ok(states)) = (&side.volume, &side.bricks) {
-        found.extend(bricks(volume, states, name));
+        let down = |brick: &Brick| side.is_down(brick);
+        found.extend(bricks(volume, states, name, &down));
     }
     match &side.peers {
         Ok(nodes) => found.extend(peers(nodes)),
@@ -64,14 +69,21 @@ fn state(volume: &VolumeInfo, name: &str) -> Option<Finding> {
     Some(Finding::fail("volume", name, what, mend))
 }
 
-fn bricks(volume: &VolumeInfo, states: &[BrickState], name: &str) -> Vec<Finding> {
+/// Of a node that is down, which `is_down` says, its bricks are not told one by one.
+fn bricks(
+    volume: &VolumeInfo,
+    states: &[BrickState],
+    name: &str,
+    is_down: &dyn Fn(&Brick) -> bool,
+) -> Vec<Finding> {
     let mut found = Vec::new();
-    for brick in &volume.bricks {
+    let up: Vec<_> = volume.bricks.iter().filter(|brick| !is_down(brick)).collect();
+    for brick in &up {
         let state = states.iter().find(|s| s.host == brick.host && s.path == brick.path);
         if !state.is_some_and(|state| state.online) {
             let what = match state {
                 Some(_) => "is offline: the process that serves it has ended",
-                None => "is not shown: its node does not answer",
+                None => "is not shown",
             };
             let mend = format!(
                 "`gluster volume start {} force` starts what has ended; else see \
@@ -81,8 +93,9 @@ fn bricks(volume: &VolumeInfo, states: &[BrickState], name: &str) -> Vec<Finding
             found.push(Finding::fail("brick", &brick.to_string(), what, mend));
         }
     }
-    if found.is_empty() && volume.state == VolumeState::Started {
-        let what = format!("started, all {} bricks online", volume.bricks.len());
+    if found.is_empty() && up.len() == volume.bricks.len() && volume.state == VolumeState::Started {
+        let count = up.len();
+        let what = format!("started, {count} of {count} bricks online");
         found.push(Finding::ok("brick", name, what));
     }
     found
@@ -90,7 +103,7 @@ fn bricks(volume: &VolumeInfo, states: &[BrickState], name: &str) -> Vec<Finding
 
 fn peers(peers: &[Peer]) -> Vec<Finding> {
     let down = peers.iter().filter(|peer| !peer.connected);
-    let what = "its glusterd does not answer the other nodes";
+    let what = "its glusterd does not answer the other nodes: its bricks and workers are not shown";
     let mend = "start glusterd there (`systemctl start glusterd`), and let the nodes connect to \
                 its port 24007; until then sessions stop only by force";
     down.map(|peer| Finding::fail("peer", &peer.host, what, mend)).collect()
@@ -211,7 +224,7 @@ mod tests {
         let state =
             |host: &str, online| BrickState { host: host.into(), path: "/b".into(), online };
         let told = |states: &[BrickState]| {
-            let found = bricks(&volume(&[]), states, "gv1").into_iter();
+            let found = bricks(&volume(&[]), states, "gv1", &|_| false).into_iter();
             found.map(|finding| (finding.on, finding.grade)).collect::<Vec<_>>()
         };
         assert_eq!(told(&[state("p1", true), state("p2", true)]), [("gv1".into(), Grade::Ok)]);

@@ -13,7 +13,17 @@ use crate::program;
 use crate::qcow2;
 
 /// The names by which the simulator is called in such a world.
-const PROGRAMS: [&str; 6] = ["gluster", "mount", "umount", "findmnt", "virsh", "qemu-img"];
+const PROGRAMS: [&str; 9] = [
+    "gluster",
+    "mount",
+    "mount.glusterfs",
+    "umount",
+    "findmnt",
+    "virsh",
+    "qemu-img",
+    "ssh",
+    "rsync",
+];
 
 /// The image behind both root disks.
 pub const TEMPLATE: &str = "golden.qcow2";
@@ -150,8 +160,13 @@ impl World {
 
     /// Sets an option of the volume, as an administrator would.
     pub fn set_option(&self, name: &str, value: &str) {
+        self.change(|state| drop(state.options.insert(name.to_owned(), value.to_owned())));
+    }
+
+    /// Changes what the programs remember.
+    pub fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state();
-        state.options.insert(name.to_owned(), value.to_owned());
+        change(&mut state);
         self.write("state.json", &state);
     }
 

@@ -1,11 +1,13 @@
 //! `gluster`: one volume, one session, and what its workers say.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use georep_tests::simulated::{Fault, Row, Scenario, State};
 
 use crate::answer::{Answer, fails, stdout};
 use crate::files::replace;
+use crate::nodes;
 use crate::world;
 
 /// What `gluster` answers.
@@ -13,7 +15,16 @@ pub fn answer(scenario: &Scenario, state: &mut State, args: &[String]) -> Option
     let as_xml = args.iter().any(|arg| arg == "--xml");
     let words: Vec<&str> =
         args.iter().map(String::as_str).filter(|word| !word.starts_with("--")).collect();
+    if let Some(host) = args.iter().find_map(|arg| arg.strip_prefix("--remote-host=")) {
+        return other_site(host, &words);
+    }
     Some(match words.as_slice() {
+        [] if args.iter().any(|arg| arg == "--version") => stdout(format!(
+            "{}\nRepository revision: git://git.gluster.org/glusterfs.git\n",
+            nodes::GLUSTER
+        )),
+        ["pool", "list"] => stdout(pool_list(&hosts(scenario))),
+        ["volume", "status", "gv1"] => stdout(volume_status(&scenario.bricks)),
         ["volume", "info", "gv1"] => stdout(volume_info(scenario, state)),
         ["volume", "info", name] => stdout(no_volume(name)),
         ["volume", "geo-replication", "gv1", secondary, rest @ ..]
@@ -36,6 +47,50 @@ pub fn answer(scenario: &Scenario, state: &mut State, args: &[String]) -> Option
         }
         _ => return None,
     })
+}
+
+/// What the glusterd of the secondary's node answers, of the volume gv2.
+fn other_site(host: &str, words: &[&str]) -> Option<Answer> {
+    let brick = format!("{host}:/b/1");
+    let options = [("features.read-only".to_owned(), "on".to_owned())].into();
+    Some(match words {
+        ["pool", "list"] => stdout(pool_list(&[host.to_owned()])),
+        ["volume", "status", "gv2"] => stdout(volume_status(&[brick])),
+        ["volume", "info", "gv2"] => stdout(xml(&volume("gv2", &[brick], 1, false, &options))),
+        ["volume", "info", name] => stdout(no_volume(name)),
+        _ => return None,
+    })
+}
+
+/// The hosts of the bricks, each once; the first is the node that is asked.
+fn hosts(scenario: &Scenario) -> Vec<String> {
+    let mut hosts: Vec<String> = Vec::new();
+    for host in scenario.bricks.iter().map(|brick| host_uuid(brick)) {
+        if !hosts.iter().any(|other| other == host) {
+            hosts.push(host.to_owned());
+        }
+    }
+    hosts
+}
+
+fn pool_list(hosts: &[String]) -> String {
+    let peer = |(i, host): (usize, &String)| {
+        let name = if i == 0 { "localhost" } else { host };
+        format!(
+            "<peer><uuid>{host}</uuid><hostname>{name}</hostname><connected>1</connected></peer>"
+        )
+    };
+    let peers: String = hosts.iter().enumerate().map(peer).collect();
+    xml(&format!("<peerStatus>{peers}</peerStatus>"))
+}
+
+fn volume_status(bricks: &[String]) -> String {
+    let node = |brick: &String| {
+        let (host, path) = brick.rsplit_once(":/").expect("a brick is host:/path");
+        format!("<node><hostname>{host}</hostname><path>/{path}</path><status>1</status></node>")
+    };
+    let nodes: String = bricks.iter().map(node).collect();
+    xml(&format!("<volStatus><volumes><volume>{nodes}</volume></volumes></volStatus>"))
 }
 
 /// How a call with these arguments is refused.
@@ -67,6 +122,10 @@ fn session(scenario: &Scenario, state: &mut State, words: &[&str], as_xml: bool)
             stdout(xml(
                 "<geoRep><config><message>geo-replication config updated successfully</message></config></geoRep>",
             ))
+        }
+        ["config"] => {
+            stdout(xml("<geoRep><config><ssh_port>22</ssh_port><sync_method>rsync</sync_method>\
+             <rsync_ssh_options/></config></geoRep>"))
         }
         ["config", "checkpoint"] => match state.checkpoint {
             Some(time) if as_xml => stdout(xml(&format!(
@@ -106,9 +165,20 @@ fn no_volume(name: &str) -> String {
 }
 
 fn volume_info(scenario: &Scenario, state: &State) -> String {
-    let count = scenario.bricks.len();
+    let Scenario { bricks, replica, tiered, .. } = scenario;
+    xml(&volume("gv1", bricks, *replica, *tiered, &state.options))
+}
+
+fn volume(
+    name: &str,
+    names: &[String],
+    replica: usize,
+    tiered: bool,
+    set: &BTreeMap<String, String>,
+) -> String {
+    let count = names.len();
     let mut bricks = String::new();
-    for brick in &scenario.bricks {
+    for brick in names {
         let _ = write!(
             bricks,
             "<brick uuid=\"u\">{brick}<name>{brick}</name><hostUuid>{}</hostUuid>\
@@ -116,29 +186,27 @@ fn volume_info(scenario: &Scenario, state: &State) -> String {
             host_uuid(brick)
         );
     }
-    if scenario.tiered {
+    if tiered {
         bricks = format!(
             "<hotBricks><hotreplicaCount>0</hotreplicaCount></hotBricks>\
-             <coldBricks><coldreplicaCount>{}</coldreplicaCount>{bricks}</coldBricks>",
-            scenario.replica
+             <coldBricks><coldreplicaCount>{replica}</coldreplicaCount>{bricks}</coldBricks>"
         );
     }
     let mut options = String::new();
-    for (name, value) in &state.options {
+    for (name, value) in set {
         let _ = write!(options, "<option><name>{name}</name><value>{value}</value></option>");
     }
-    xml(&format!(
-        "<volInfo><volumes><volume><name>gv1</name><id>1</id><status>1</status>\
+    format!(
+        "<volInfo><volumes><volume><name>{name}</name><id>1</id><status>1</status>\
          <statusStr>Started</statusStr><brickCount>{count}</brickCount>\
-         <distCount>{}</distCount><replicaCount>{}</replicaCount><arbiterCount>0</arbiterCount>\
+         <distCount>{}</distCount><replicaCount>{replica}</replicaCount><arbiterCount>0</arbiterCount>\
          <disperseCount>0</disperseCount><redundancyCount>0</redundancyCount><type>7</type>\
          <typeStr>Distributed-Replicate</typeStr><transport>0</transport>\
          <bricks>{bricks}</bricks><optCount>{}</optCount><options>{options}</options></volume>\
          <count>1</count></volumes></volInfo>",
-        count / scenario.replica,
-        scenario.replica,
-        state.options.len()
-    ))
+        count / replica,
+        set.len()
+    )
 }
 
 fn status(scenario: &Scenario, state: &mut State) -> String {

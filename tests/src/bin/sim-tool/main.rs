@@ -5,6 +5,7 @@ mod fault;
 mod files;
 mod gluster;
 mod mount;
+mod nodes;
 mod qemu_img;
 mod virsh;
 
@@ -95,6 +96,7 @@ impl Call {
             "gluster" => gluster::answer(scenario, state, args),
             "virsh" => virsh::answer(state, args),
             "qemu-img" => Some(qemu_img::answer(state, args)),
+            "ssh" | "rsync" => nodes::answer(&self.program, args),
             program => mount::answer(state, program, args),
         };
         answer.unwrap_or_else(|| fails(&format!("the simulator does not know `{}`", self.line())))

@@ -24,6 +24,7 @@ pub fn answer(state: &mut State, program: &str, args: &[String]) -> Option<Answe
             mount(state, volume, Path::new(directory))
         }
         ("umount", [.., directory]) => umount(state, Path::new(directory)),
+        ("findmnt", _) if args.iter().any(|arg| arg == "--list") => all_mounts(state),
         ("findmnt", [.., path]) => findmnt(state, Path::new(path)),
         ("mountpoint", ["-q", directory]) => {
             let mounted = state.mounted.iter().any(|mounted| mounted.0 == Path::new(directory));
@@ -52,6 +53,21 @@ fn umount(state: &mut State, directory: &Path) -> Answer {
     fs::remove_file(directory).expect("a link is mounted");
     fs::create_dir(directory).expect("a link was there");
     Answer::default()
+}
+
+/// Every mount, and the root's.
+fn all_mounts(state: &State) -> Answer {
+    let root = r#"{"target": "/", "source": "/dev/vda", "fstype": "ext4", "fsroot": "/"}"#;
+    let mount = |(target, volume): &(PathBuf, String)| {
+        format!(
+            r#"{{"target": "{}", "source": "localhost:/{volume}", "fstype": "fuse.glusterfs",
+               "fsroot": "/"}}"#,
+            target.display()
+        )
+    };
+    let all: Vec<_> =
+        [root.to_owned()].into_iter().chain(state.mounted.iter().map(mount)).collect();
+    stdout(format!(r#"{{"filesystems": [{}]}}"#, all.join(",")))
 }
 
 /// The innermost mount that holds `path`.

@@ -15,6 +15,9 @@ use georep_tests::simulated::libvirt::Domain;
 use self::options::Options;
 use crate::answer::{Answer, fails, stdout};
 
+const VERSIONS: &str = "Compiled against library: libvirt 9.0.0\nUsing library: libvirt 9.0.0\n\
+                        Using API: QEMU 9.0.0\nRunning hypervisor: QEMU 7.2.22\n\n";
+
 /// What `virsh` answers.
 pub fn answer(state: &mut State, args: &[String]) -> Option<Answer> {
     let options = Options::of(args);
@@ -22,6 +25,8 @@ pub fn answer(state: &mut State, args: &[String]) -> Option<Answer> {
     match subcommand {
         "list" => return Some(list(state, &options)),
         "define" => return Some(define(state, &options)),
+        "version" => return Some(stdout(VERSIONS)),
+        "capabilities" => return Some(stdout("<capabilities><host/></capabilities>\n\n")),
         _ => {}
     }
     let name = options.value("--domain")?;
@@ -44,6 +49,7 @@ pub fn answer(state: &mut State, args: &[String]) -> Option<Answer> {
         "domstate" if options.has("--reason") => stdout("running (booted)\n\n"),
         "domstate" => stdout("running\n\n"),
         "domfsfreeze" => freeze(domain),
+        "qemu-agent-command" => stdout("{\"return\":{}}\n\n"),
         "domfsthaw" => thaw(domain),
         "domblkerror" => stdout("No errors found\n"),
         "snapshot-create-as" if options.has("--disk-only") => snapshot::external(domain, &options),
