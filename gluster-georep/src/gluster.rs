@@ -12,6 +12,13 @@ use crate::peer::{PoolList, VolumeStatus};
 use crate::xml::{self, Answer, Nothing};
 use crate::{BrickState, Error, Peer, Session, SessionStatus, VolumeInfo, VolumeState};
 
+/// What changes a session, each as the words behind it.
+pub(crate) const START: &[&str] = &["start"];
+pub(crate) const PAUSE: &[&str] = &["pause"];
+pub(crate) const STOP: &[&str] = &["stop"];
+pub(crate) const STOP_FORCE: &[&str] = &["stop", "force"];
+pub(crate) const CHECKPOINT_NOW: &[&str] = &["config", "checkpoint", "now"];
+
 /// Gluster's number for a volume that does not exist (`EG_NOVOL`).
 const NO_SUCH_VOLUME: i64 = 30806;
 
@@ -145,7 +152,7 @@ impl Gluster {
     /// # Errors
     /// Where gluster refuses.
     pub fn start(&self, session: &Session) -> Result<(), Error> {
-        match self.change(session, &["start"]) {
+        match self.change(session, START) {
             // The first of two tries may have worked after gluster gave up waiting for it.
             Err(Error::Refused { reason, .. }) if reason.contains("already started") => Ok(()),
             result => result,
@@ -158,7 +165,7 @@ impl Gluster {
     /// # Errors
     /// Where gluster refuses.
     pub fn pause(&self, session: &Session) -> Result<(), Error> {
-        match self.change(session, &["pause"]) {
+        match self.change(session, PAUSE) {
             Err(Error::Refused { reason, .. }) if reason.contains("already Paused") => Ok(()),
             result => result,
         }
@@ -169,7 +176,7 @@ impl Gluster {
     /// # Errors
     /// Where gluster refuses.
     pub fn stop(&self, session: &Session) -> Result<(), Error> {
-        self.change(session, &["stop"])
+        self.change(session, STOP)
     }
 
     /// Stops the session, whatever state it is in, also while peers are down: `… stop force`.
@@ -177,7 +184,7 @@ impl Gluster {
     /// # Errors
     /// Where gluster refuses.
     pub fn stop_force(&self, session: &Session) -> Result<(), Error> {
-        self.change(session, &["stop", "force"])
+        self.change(session, STOP_FORCE)
     }
 
     /// Sets the checkpoint to now, by the clock of this node: `… config checkpoint now`. The
@@ -186,7 +193,7 @@ impl Gluster {
     /// # Errors
     /// Where gluster refuses.
     pub fn set_checkpoint_now(&self, session: &Session) -> Result<(), Error> {
-        self.change(session, &["config", "checkpoint", "now"])
+        self.change(session, CHECKPOINT_NOW)
     }
 
     /// Which second the checkpoint is: `… config checkpoint`.
@@ -208,7 +215,7 @@ impl Gluster {
     /// # Errors
     /// Where gluster refuses.
     pub fn set_volume_option(&self, volume: &str, name: &str, value: &str) -> Result<(), Error> {
-        ask(&self.command(["volume", "set", volume, name, value, "--xml"])).map(|Nothing {}| ())
+        ask(&self.option(volume, name, Some(value))).map(|Nothing {}| ())
     }
 
     /// Puts an option of `volume` back to gluster's default: `volume reset VOLUME NAME`.
@@ -216,7 +223,7 @@ impl Gluster {
     /// # Errors
     /// Where gluster refuses.
     pub fn reset_volume_option(&self, volume: &str, name: &str) -> Result<(), Error> {
-        ask(&self.command(["volume", "reset", volume, name, "--xml"])).map(|Nothing {}| ())
+        ask(&self.option(volume, name, None)).map(|Nothing {}| ())
     }
 
     fn command<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Command {
@@ -231,9 +238,20 @@ impl Gluster {
             .args(words)
     }
 
+    /// The command line that sets an option of a volume, or puts it back to gluster's default.
+    pub(crate) fn option(&self, volume: &str, name: &str, value: Option<&str>) -> Command {
+        let verb = if value.is_some() { "set" } else { "reset" };
+        self.command(["volume", verb, volume, name].into_iter().chain(value).chain(["--xml"]))
+    }
+
+    /// The command line that changes a session in this way.
+    pub(crate) fn changing(&self, session: &Session, words: &[&str]) -> Command {
+        self.georep(session, words).arg("--xml")
+    }
+
     /// Runs a command of a session of which only success matters.
     fn change(&self, session: &Session, words: &[&str]) -> Result<(), Error> {
-        let answer = ask(&self.georep(session, words).arg("--xml"));
+        let answer = ask(&self.changing(session, words));
         answer.map(|Nothing {}| ()).map_err(|error| what_is_missing(error, session))
     }
 

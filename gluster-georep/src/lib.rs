@@ -42,7 +42,8 @@ pub use patience::{Advice, Hopeless, Patience};
 pub use peer::{BrickState, Peer};
 pub use roster::{Place, Progress, Roster};
 pub use run::{
-    ChangedRollover, Completion, Note, Outcome, Report, RunOptions, recover, run_to_checkpoint,
+    ChangedRollover, Completion, Note, Outcome, Planned, Report, RunOptions, planned_look,
+    planned_run, recover, run_to_checkpoint,
 };
 pub use session::{Secondary, Session};
 pub use state::SessionState;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
 use tempfile::TempDir;
-use tool_command::{CommandError, SearchPath, Stop, Tool};
+use tool_command::{Command, CommandError, SearchPath, Stop, Tool};
 
 use crate::{Error, Mount};
 
@@ -88,7 +88,7 @@ impl<'a> ClientMount<'a> {
     /// [`Error::Mount`] where that fails, with the last lines of the client's log; then nothing is
     /// left behind.
     pub fn read_write(tools: &'a MountTools, server: &str, volume: &str) -> Result<Self, Error> {
-        Self::new(tools, server, volume, "")
+        Self::new(tools, server, volume, Access::ReadWrite.options())
     }
 
     /// Mounts `volume` of `server` so that nothing can be changed through it.
@@ -96,7 +96,7 @@ impl<'a> ClientMount<'a> {
     /// # Errors
     /// As [`ClientMount::read_write`].
     pub fn read_only(tools: &'a MountTools, server: &str, volume: &str) -> Result<Self, Error> {
-        Self::new(tools, server, volume, ",ro")
+        Self::new(tools, server, volume, Access::ReadOnly.options())
     }
 
     fn new(
@@ -145,10 +145,22 @@ impl<'a> ClientMount<'a> {
     }
 
     fn mount(&self, source: &str, options: &str) -> Result<(), CommandError> {
-        let log = self.log_file();
-        let options = format!("log-level=WARNING,log-file={}{options}", log.display());
-        let command = self.tools.mount.command(["-t", "glusterfs", "-o", &options, source]);
-        command.arg(&self.mount_point).time_limit(MOUNT_TIME_LIMIT).run().map(drop)
+        let command = mount_command(self.tools, source, options, &self.directory);
+        command.time_limit(MOUNT_TIME_LIMIT).run().map(drop)
+    }
+
+    /// The command lines by which `volume` of `server` is mounted and unmounted, in a directory
+    /// whose name only comes to be then; `<NAME>` stands for what is not known of it.
+    pub(crate) fn commands(
+        tools: &MountTools,
+        server: &str,
+        volume: &str,
+        access: Access,
+    ) -> [Command; 2] {
+        let directory = tools.directory.join(format!("{DIRECTORY_PREFIX}<NAME>"));
+        let source = format!("{server}:/{volume}");
+        let mount = mount_command(tools, &source, access.options(), &directory);
+        [mount, tools.umount.command([directory.join(MOUNT_POINT)])]
     }
 
     /// The client can end with 0 and have mounted nothing.
@@ -252,6 +264,33 @@ impl<'a> ClientMount<'a> {
             |source| Error::Io { tried: "remove the mount point", path: directory, source },
         )
     }
+}
+
+/// What may be done through a mount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// All.
+    ReadWrite,
+    /// Nothing that changes the volume.
+    ReadOnly,
+}
+
+impl Access {
+    /// Behind other options of mount(8).
+    fn options(self) -> &'static str {
+        match self {
+            Self::ReadWrite => "",
+            Self::ReadOnly => ",ro",
+        }
+    }
+}
+
+/// Mounts `source` at the mount point in `directory`, where the client's log lies, too.
+fn mount_command(tools: &MountTools, source: &str, options: &str, directory: &Path) -> Command {
+    let log = directory.join(LOG_FILE);
+    let options = format!("log-level=WARNING,log-file={}{options}", log.display());
+    let command = tools.mount.command(["-t", "glusterfs", "-o", &options, source]);
+    command.arg(directory.join(MOUNT_POINT))
 }
 
 impl Drop for ClientMount<'_> {

@@ -21,8 +21,10 @@ mod aftermath;
 mod course;
 mod note;
 mod pace;
+mod planned;
 
 pub use note::{ChangedRollover, Note};
+pub use planned::{Planned, planned_look, planned_run};
 
 /// What can be asked of a run. The default asks for nothing beyond the checkpoint.
 #[derive(Debug, Clone)]

@@ -15,6 +15,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use tool_command::Command;
+
 use crate::Error;
 use crate::domain::Domain;
 use crate::external::settle;
@@ -75,6 +77,11 @@ pub fn create(
     let pause = runs.then(|| pause.unwrap_or(duration));
     let vm_state_size = verify(domain, name, images)?;
     Ok(Taken { duration, pause, vm_state_size })
+}
+
+/// The command line by which [`create`] has libvirt take the snapshot.
+pub fn create_command(virsh: &Virsh, domain: &Domain, name: &str) -> Command {
+    virsh.snapshot_command(&domain.uuid, name, [])
 }
 
 /// Deletes the snapshot `name` wherever it is: from all disks of the domain where libvirt knows of

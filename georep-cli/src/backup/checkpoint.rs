@@ -15,14 +15,7 @@ use crate::teller::Teller;
 /// Runs the session to a checkpoint, and leaves it stopped, so that nothing of what follows is
 /// copied.
 pub(super) fn reach(run: &Run<'_>, journal: &OpenJournal) -> Result<(), CliError> {
-    let options = RunOptions {
-        timeout: (run.args.timeout > 0)
-            .then(|| Duration::from_secs(run.args.timeout.saturating_mul(60))),
-        rollover: run.args.rollover.map(Duration::from_secs),
-        note: Some(note_of(&run.session)),
-        stop: run.stop.clone(),
-        ..RunOptions::default()
-    };
+    let options = options(run);
     let mut teller = Teller::new(&run.say, usual_copying(&journals(), &run.session));
     let report = run_to_checkpoint(&run.gluster, &run.mounts, &run.session, &options, &mut teller)
         .map_err(failed);
@@ -44,6 +37,18 @@ pub(super) fn reach(run: &Run<'_>, journal: &OpenJournal) -> Result<(), CliError
         )
         .hint("see `gluster volume geo-replication status` and the logs of its workers")),
         Outcome::Interrupted => Err(CliError::failed("interrupted before the checkpoint")),
+    }
+}
+
+/// What is asked of the run to the checkpoint.
+pub(super) fn options(run: &Run<'_>) -> RunOptions {
+    let minutes = run.args.timeout;
+    RunOptions {
+        timeout: (minutes > 0).then(|| Duration::from_secs(minutes.saturating_mul(60))),
+        rollover: run.args.rollover.map(Duration::from_secs),
+        note: Some(note_of(&run.session)),
+        stop: run.stop.clone(),
+        ..RunOptions::default()
     }
 }
 

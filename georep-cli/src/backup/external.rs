@@ -23,9 +23,11 @@ const AT_ONCE: usize = 8;
 
 /// A domain that can be put on overlays.
 #[derive(Debug)]
-struct Ready<'a> {
-    planned: &'a PlannedDomain,
-    prepared: Prepared,
+pub(super) struct Ready<'a> {
+    /// The domain.
+    pub planned: &'a PlannedDomain,
+    /// Its overlays, of which there is none yet.
+    pub prepared: Prepared,
 }
 
 /// What came of putting a domain on overlays. Whatever that is, they may be in use.
@@ -46,9 +48,7 @@ pub(super) fn back_up(
     planned: &[PlannedDomain],
     chains: &Chains,
 ) -> Result<(Outcome, OpenJournal), CliError> {
-    let running: Vec<_> = planned.iter().filter(|planned| planned.domain.is_active()).collect();
-    let ready = side_by_side(&running, AT_ONCE, |planned| prepare(run, planned));
-    let ready = ready.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let ready = prepare_all(run, planned)?;
     let journal = run.begin_journal(ready.iter().map(entry).collect())?;
 
     let mut overlaid =
@@ -71,6 +71,19 @@ pub(super) fn back_up(
         put_back(run, &journal, ready, overlaid)
     });
     Ok((Outcome { copied, left_behind: left_behind.concat() }, journal))
+}
+
+/// Looks whether the domains that run can be put on overlays. Changes nothing.
+///
+/// # Errors
+/// Names what is in the way of the first that cannot.
+pub(super) fn prepare_all<'a>(
+    run: &Run<'_>,
+    planned: &'a [PlannedDomain],
+) -> Result<Vec<Ready<'a>>, CliError> {
+    let running: Vec<_> = planned.iter().filter(|planned| planned.domain.is_active()).collect();
+    let ready = side_by_side(&running, AT_ONCE, |planned| prepare(run, planned));
+    ready.into_iter().collect()
 }
 
 fn prepare<'a>(run: &Run<'_>, planned: &&'a PlannedDomain) -> Result<Ready<'a>, CliError> {
@@ -217,10 +230,14 @@ fn put_back(
 ) -> Vec<String> {
     let put_back = run.put_back(journal, ready.planned);
     let frozen = if overlaid.may_be_frozen { put_back.thaw() } else { None };
-    let patience = run.args.merge_timeout.saturating_mul(60);
-    let options = CommitOptions::default()
-        .with_bandwidth(run.args.bandwidth)
-        .with_patience((patience > 0).then(|| Duration::from_secs(patience)));
-    let left = put_back.merge(&overlaid.overlays, options);
+    let left = put_back.merge(&overlaid.overlays, commit_options(run));
     frozen.into_iter().chain(left).collect()
+}
+
+/// How overlays are merged.
+pub(super) fn commit_options(run: &Run<'_>) -> CommitOptions {
+    let patience = run.args.merge_timeout.saturating_mul(60);
+    CommitOptions::default()
+        .with_bandwidth(run.args.bandwidth)
+        .with_patience((patience > 0).then(|| Duration::from_secs(patience)))
 }

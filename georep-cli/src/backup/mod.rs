@@ -10,6 +10,7 @@ mod external;
 mod internal;
 mod outcome;
 mod pause;
+mod preview;
 
 use std::path::PathBuf;
 
@@ -59,7 +60,9 @@ pub(crate) fn run(args: &BackupArgs) -> Result<Exit, CliError> {
     let session = Session::new(&args.primary, args.secondary.clone())?;
     if args.dry_run {
         let run = Run::prepare(args, &session, &run_name(), None)?;
-        plan::chains(&run.plan()?, &run.pool)?;
+        let planned = run.plan()?;
+        let chains = plan::chains(&planned, &run.pool)?;
+        preview::show(&run, &planned, &chains)?;
         return Ok(Exit::Done);
     }
     let (began, name) = (Timestamp::now(), run_name());

@@ -31,7 +31,7 @@ const LOCK_IS_FREE_FOR: Duration = Duration::from_millis(500);
 
 /// How much longer the rollover time is made to have the changelogs closed. Any other time would do;
 /// with a longer one no brick has a turn before it is put back.
-const LONGER_BY: Duration = Duration::from_secs(45);
+pub(super) const LONGER_BY: Duration = Duration::from_secs(45);
 
 /// The layout is read again every so many checks: it may change during a long sync.
 const LAYOUT_EVERY: u32 = 5;

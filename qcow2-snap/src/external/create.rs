@@ -40,6 +40,11 @@ impl Prepared {
     pub fn overlays(&self) -> &[Overlay] {
         &self.overlays
     }
+
+    /// The domain as it runs, and the same.
+    pub(super) fn live(&self) -> (&Domain, &[Overlay]) {
+        (&self.before.live, &self.overlays)
+    }
 }
 
 /// A step of [`create`] that is about to be done.
@@ -206,7 +211,7 @@ fn must_not_exist(path: &Path) -> Result<(), Error> {
 }
 
 /// The options of `snapshot-create-as`: one `--diskspec` for *every* disk of the domain.
-fn options(domain: &Domain, planned: &[Overlay]) -> Vec<OsString> {
+pub(super) fn options(domain: &Domain, planned: &[Overlay]) -> Vec<OsString> {
     let flags = ["--disk-only", "--atomic", "--no-metadata"].map(OsString::from);
     let specs = domain.disks.iter().flat_map(|disk| {
         let overlay = planned.iter().find(|planned| planned.target == disk.target);

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use tool_command::Command;
+
 use super::{Virsh, VirshFailure, run};
 use crate::Error;
 
@@ -9,13 +11,21 @@ impl Virsh {
     /// Whatever comes of it, [`Virsh::thaw`] must follow: of a call that fails or is killed at
     /// `limit` the guest may have heard all the same, and may go on doing it.
     pub(crate) fn freeze(&self, domain: &str, limit: Duration) -> Result<u32, Error> {
-        let output = run(&self.on_domain("domfsfreeze", domain).time_limit(limit))?;
+        let output = run(&self.freeze_command(domain).time_limit(limit))?;
         Ok(count(&output.stdout_lossy()))
     }
 
     /// Thaws all file systems of the guest; those that are not frozen stay as they are.
     pub(crate) fn thaw(&self, domain: &str, limit: Duration) -> Result<(), Error> {
-        run(&self.on_domain("domfsthaw", domain).time_limit(limit)).map(drop)
+        run(&self.thaw_command(domain).time_limit(limit)).map(drop)
+    }
+
+    pub(crate) fn freeze_command(&self, domain: &str) -> Command {
+        self.on_domain("domfsfreeze", domain)
+    }
+
+    pub(crate) fn thaw_command(&self, domain: &str) -> Command {
+        self.on_domain("domfsthaw", domain)
     }
 
     /// Whether the guest's agent answers within `limit`.

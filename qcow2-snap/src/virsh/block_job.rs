@@ -1,6 +1,8 @@
 use std::num::NonZeroU32;
 use std::path::Path;
 
+use tool_command::Command;
+
 use super::{Virsh, run};
 use crate::Error;
 use crate::external::CommitProgress;
@@ -16,9 +18,20 @@ impl Virsh {
         top: &Path,
         bandwidth: Option<NonZeroU32>,
     ) -> Result<(), Error> {
+        run(&self.block_commit_command(domain, target, base, top, bandwidth)).map(drop)
+    }
+
+    pub(crate) fn block_commit_command(
+        &self,
+        domain: &str,
+        target: &str,
+        base: &Path,
+        top: &Path,
+        bandwidth: Option<NonZeroU32>,
+    ) -> Command {
         let command = self.on_domain("blockcommit", domain).args(["--path", target, "--active"]);
         let limit = bandwidth.map(|limit| format!("--bandwidth={limit}"));
-        run(&command.args(limit).arg("--base").arg(base).arg("--top").arg(top)).map(drop)
+        command.args(limit).arg("--base").arg(base).arg("--top").arg(top)
     }
 
     /// How far the block job of a disk is; `None` where there is none.
@@ -32,7 +45,11 @@ impl Virsh {
 
     /// Moves the domain to where the block job of a disk copied to.
     pub(crate) fn pivot(&self, domain: &str, target: &str) -> Result<(), Error> {
-        run(&self.on_domain("blockjob", domain).args(["--path", target, "--pivot"])).map(drop)
+        run(&self.pivot_command(domain, target)).map(drop)
+    }
+
+    pub(crate) fn pivot_command(&self, domain: &str, target: &str) -> Command {
+        self.on_domain("blockjob", domain).args(["--path", target, "--pivot"])
     }
 
     /// Lets the block job of a disk go as fast as it can.

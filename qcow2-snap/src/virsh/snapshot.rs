@@ -1,6 +1,8 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use tool_command::Command;
+
 use super::{ForVirsh, Virsh, run};
 use crate::Error;
 
@@ -13,8 +15,16 @@ impl Virsh {
         options: impl IntoIterator<Item = OsString>,
         limit: Duration,
     ) -> Result<(), Error> {
-        let command = self.on_domain("snapshot-create-as", domain).args(["--name", name]);
-        run(&command.args(options).time_limit(limit)).map(drop)
+        run(&self.snapshot_command(domain, name, options).time_limit(limit)).map(drop)
+    }
+
+    pub(crate) fn snapshot_command(
+        &self,
+        domain: &str,
+        name: &str,
+        options: impl IntoIterator<Item = OsString>,
+    ) -> Command {
+        self.on_domain("snapshot-create-as", domain).args(["--name", name]).args(options)
     }
 
     /// Tells libvirt of a snapshot that is there, described by `xml`.
