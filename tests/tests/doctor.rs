@@ -200,6 +200,14 @@ fn a_check_that_cannot_be_made_stops_no_other() {
     let unseen = findings(&output, "warn");
     assert!(unseen.iter().any(|finding| finding[0] == "domain"), "{unseen:?}");
 
+    let down = "Connection failed. Please check if gluster daemon is operational.\n";
+    let down = Fault { stdout: down.to_owned(), ..Fault::failing("--mode=script", 99, "", 1) };
+    let setup = Setup::with_fault(down);
+    let output = setup.session(&["--json"]);
+    let failed = findings(&output, "fail");
+    assert_eq!((failed.len(), &*failed[0][0], &*failed[0][1]), (1, "glusterd", "this node"));
+    assert!(findings(&output, "ok").iter().any(|f| f[0] == "disk" && f[1] == "web"));
+
     let setup = Setup::new(&Scenario::healthy());
     std::fs::remove_file(setup.world.path().join("bin/gluster")).unwrap();
     let output = setup.session(&["--json"]);
@@ -223,14 +231,14 @@ fn an_image_of_two_domains_and_a_disk_on_a_left_overlay_are_found() {
     let image = setup.world.pool().join("web-data.qcow2");
     setup.world.change(|state| {
         let uuid = "6b0f8c1e-0d3a-4f5e-9a51-0d1f6f0a0003";
-        state.domains.push(Domain::new("twin", uuid, &[("vda", std::slice::from_ref(&image))]));
+        state.domains.push(Domain::new("web2", uuid, &[("vda", std::slice::from_ref(&image))]));
     });
-    assert_fails(&setup, &[], "shared", "twin", "of domain `web` and of domain `twin`");
+    assert_fails(&setup, &[], "shared", "web2", "of domain `web` and of domain `web2`");
 
-    let overlay = setup.world.pool().join("twin-vda.georep-20261124T093220Z.qcow2");
+    let overlay = setup.world.pool().join("web2-vda.georep-20261124T093220Z.qcow2");
     std::fs::copy(&image, &overlay).unwrap();
     setup.world.change(|state| state.domains[2].disks[0].live = vec![overlay.clone()]);
-    assert_fails(&setup, &[], "overlay", "twin", "of an unfinished run");
+    assert_fails(&setup, &[], "overlay", "web2", "of an unfinished run");
 }
 
 #[test]

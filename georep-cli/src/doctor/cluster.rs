@@ -42,9 +42,15 @@ pub(super) struct Side {
 impl Cluster {
     /// Asks for all of it.
     pub(super) fn ask(gluster: &Gluster, ssh: Option<&Tool>, session: Session) -> Self {
-        let status = patiently(|| gluster.status(&session));
-        let settings = patiently(|| gluster.settings(&session)).unwrap_or_default();
         let primary = Side::ask(gluster, &session.primary);
+        let (status, settings) = if primary.peers.is_ok() {
+            (
+                patiently(|| gluster.status(&session)),
+                patiently(|| gluster.settings(&session)).unwrap_or_default(),
+            )
+        } else {
+            (gluster.status(&session), BTreeMap::new())
+        };
         let Secondary { host, volume, .. } = &session.secondary;
         let mut secondary = Side::ask(&gluster.of_host(host), volume);
         if secondary.volume.is_err()

@@ -219,11 +219,13 @@ fn begin_pool(instruments: &Instruments, args: &DoctorArgs, volume: String) -> B
     let (directory, method) = (args.pool.clone(), args.method);
     let (connect, overlay_dir) = (args.connect.clone(), args.overlay_dir.clone());
     let look = move || {
-        let mut findings = Vec::new();
-        let mut pool = None;
-        if let Some(tools) = &instruments.mounts {
-            (findings, pool) = pools::look(tools, directory.as_deref(), &volume);
-        }
+        let (mut findings, pool) = match &instruments.mounts {
+            Some(tools) => pools::look(tools, directory.as_deref(), &volume),
+            None => {
+                let reason = "a program for mounts is missing";
+                (vec![Finding::unseen("pool", &volume, reason, "install it, see above")], None)
+            }
+        };
         let subject = format!("domains of {volume}");
         findings.extend(look_at_domains(
             &instruments.path,
