@@ -23,6 +23,7 @@ const TESTS: &[(&str, fn())] = &[
     ("a_secondary_with_other_pieces_is_told", other_block_size),
     ("a_secondary_that_others_may_write_to_is_told", writable_secondary),
     ("a_clock_that_is_off_is_found", skew),
+    ("a_gsyncd_that_is_older_than_its_python_is_found", old_gsyncd),
     ("a_program_that_is_missing_is_found", no_qemu_img),
     ("a_libvirt_that_does_not_answer_is_found", no_libvirt),
     ("a_raw_image_is_found_where_it_is_to_hold_a_snapshot", raw_image),
@@ -197,6 +198,17 @@ fn skew() {
     let (found, exit) = session(&[]);
     shell("p2", "rm /usr/local/bin/date");
     assert_among(&found, "fail", "clock", "p2", "s ahead of this node's");
+    assert_eq!((found.len(), exit), (1, Some(1)), "{found:#?}");
+    healthy();
+}
+
+/// As Debian 11 has it; gsyncd itself stays as it is.
+fn old_gsyncd() {
+    let file = "/usr/lib/x86_64-linux-gnu/glusterfs/python/syncdaemon/test.py";
+    shell("p2", &format!("echo 'thread.isAlive()' >{file}"));
+    let (found, exit) = session(&[]);
+    shell("p2", &format!("rm {file}"));
+    assert_among(&found, "fail", "gsyncd", "p2", "isAlive");
     assert_eq!((found.len(), exit), (1, Some(1)), "{found:#?}");
     healthy();
 }

@@ -19,7 +19,17 @@ const AT_ONCE: usize = 8;
 const QUESTIONS: &str = "PATH=$PATH:/usr/sbin:/sbin; echo \"date=$(date +%s.%N)\"; \
     echo \"rsync=$(rsync --version 2>&1 | head -n 1)\"; \
     echo \"gluster=$(gluster --version 2>&1 | head -n 1)\"; \
-    sshd=$(command -v sshd) && echo \"session=$($sshd -T 2>/dev/null | grep -i ^sshdsessionpath)\"; true";
+    echo \"python=$(python3 --version 2>&1)\"; \
+    echo \"gsyncd=$(grep -ohE \"[.](isAlive|readfp)[(]\" /usr/lib*/glusterfs/python/syncdaemon/*.py \
+    /usr/lib*/*/glusterfs/python/syncdaemon/*.py 2>/dev/null | sort -u | tr -d \"\\n\")\"; \
+    sshd=$(command -v sshd) && echo \"session=$($sshd -T 2>/dev/null | grep -i ^sshdsessionpath)\"; \
+    true";
+
+/// What gsyncd calls, since which Python that is no more, what comes of it, and its successor.
+const GONE_FROM_PYTHON: [(&str, Version, &str, &str); 2] = [
+    ("isAlive", Version(3, 9, 0), "every worker turns Faulty", "is_alive"),
+    ("readfp", Version(3, 12, 0), "no session can be made", "read_file"),
+];
 
 /// rsyncs that copy nothing for geo-replication, and report success.
 const BROKEN_RSYNC: [Version; 2] = [Version(3, 5, 0), Version(3, 5, 1)];
@@ -55,6 +65,10 @@ struct Answer {
     rsync: String,
     /// The first line of `gluster --version`.
     gluster: String,
+    /// What `python3 --version` says.
+    python: String,
+    /// The calls of gsyncd that newer Pythons do not know.
+    gsyncd: String,
     /// What sshd starts for each login, where it says so.
     session: String,
     /// How far its clock is before this node's, in seconds, less what the question may have taken.
@@ -139,6 +153,8 @@ fn read(said: &str, asked: f64, answered: f64) -> Option<Answer> {
     Some(Answer {
         rsync: value("rsync")?,
         gluster: value("gluster")?,
+        python: value("python").unwrap_or_default(),
+        gsyncd: value("gsyncd").unwrap_or_default(),
         session: value("session").unwrap_or_default(),
         skew,
     })
@@ -168,6 +184,7 @@ fn judge_node(node: &Node, answer: &Answer, uses_rsync: bool) -> Vec<Finding> {
     let mut found = Vec::new();
     found.extend(clock(node, answer.skew));
     found.extend(sshd(node, &answer.session));
+    found.extend(gsyncd(host, answer));
     let gluster = gluster(host, &answer.gluster);
     let rsync = if uses_rsync { rsync(host, &answer.rsync) } else { Ok("rsync not used".into()) };
     match (gluster, rsync) {
@@ -259,6 +276,23 @@ fn sshd(node: &Node, session: &str) -> Option<Finding> {
     Some(Finding::fail("sshd", &node.host, what, mend))
 }
 
+/// gsyncd and the Python that it runs on are of different age on some releases.
+fn gsyncd(host: &str, answer: &Answer) -> Vec<Finding> {
+    let Some(python) = Version::find(&answer.python) else { return Vec::new() };
+    let gone = GONE_FROM_PYTHON.iter();
+    let gone = gone.filter(|(call, since, ..)| answer.gsyncd.contains(call) && python >= *since);
+    gone.map(|(call, _, comes_of_it, successor)| {
+        let what =
+            format!("gsyncd calls `{call}`, which Python {python} does not know: {comes_of_it}");
+        let mend = format!(
+            "in glusterfs/python/syncdaemon/*.py on {host}, put `{successor}` in its place, which \
+             every Python 3 knows"
+        );
+        Finding::fail("gsyncd", host, what, mend)
+    })
+    .collect()
+}
+
 /// Versions that cannot work together.
 fn mixed(nodes: &[Node]) -> Option<Finding> {
     let primary = nodes.iter().filter(|node| node.is_primary);
@@ -283,6 +317,8 @@ mod tests {
         Answer {
             rsync: "rsync  version 3.2.7  protocol version 32".into(),
             gluster: "glusterfs 10.3".into(),
+            python: "Python 3.11.2".into(),
+            gsyncd: String::new(),
             session: String::new(),
             skew: 0.0,
         }
@@ -359,6 +395,17 @@ mod tests {
         assert_eq!(told(true, there())[0].1, Grade::Ok);
         let mended = session.replace("openssh/sshd-session", "gluster-sshd/sshd");
         assert_eq!(told(false, Answer { session: mended, ..answer() })[0].1, Grade::Ok);
+    }
+
+    #[test]
+    fn a_gsyncd_that_is_older_than_its_python_is_found() {
+        let of = |python: &str, gsyncd: &str| {
+            told(true, Answer { python: python.into(), gsyncd: gsyncd.into(), ..answer() })
+        };
+        assert_eq!(of("Python 3.11.2", ".readfp(")[0].1, Grade::Ok);
+        assert_eq!(of("Python 3.11.2", ".isAlive(.readfp("), [("gsyncd", Grade::Fail)]);
+        assert_eq!(of("Python 3.13.5", ".readfp("), [("gsyncd", Grade::Fail)]);
+        assert_eq!(of("sh: python3: not found", ".readfp(")[0].1, Grade::Ok);
     }
 
     #[test]
