@@ -1,7 +1,7 @@
 //! What the whole-program tests share.
 
-pub mod golden;
 pub mod fresh;
+pub mod golden;
 pub mod images;
 pub mod output;
 pub mod package;

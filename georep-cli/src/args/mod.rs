@@ -1,8 +1,8 @@
 //! The command line: what can be asked for, one file a command. Nothing here does anything.
 
 mod backup;
-mod documents;
 mod doctor;
+mod documents;
 mod inspect;
 mod job;
 mod other_site;
@@ -20,8 +20,8 @@ use crate::exit_code::TABLE;
 use crate::run_name::RunName;
 
 pub(crate) use backup::{BackupArgs, Level, Method};
-pub(crate) use documents::{CompletionsArgs, ManArgs, Shell};
 pub(crate) use doctor::DoctorArgs;
+pub(crate) use documents::{CompletionsArgs, ManArgs, Shell};
 pub(crate) use inspect::InspectArgs;
 pub(crate) use job::JobArgs;
 pub(crate) use other_site::{RehearseArgs, RestoreArgs};
