@@ -27,7 +27,7 @@ pub(super) enum JobError {
     },
 
     /// It has a key that belongs on the command line.
-    #[error("`{key}` does not belong into a job file: no backup would ever be made")]
+    #[error("`{key}` does not belong in a job file: no backup would ever be made")]
     NotInAFile {
         /// The key.
         key: &'static str,

@@ -115,7 +115,7 @@ fn a_value_that_cannot_be_says_why() {
 
 #[test]
 fn a_backup_that_is_never_made_is_not_what_a_file_can_ask_for() {
-    let message = "`dry-run` does not belong into a job file: no backup would ever be made";
+    let message = "`dry-run` does not belong in a job file: no backup would ever be made";
     refused(with("dry-run = true"), message, "georep job FILE --dry-run");
 }
 
