@@ -1,8 +1,7 @@
-//! The package for Debian, built once a version.
+//! The package for Debian.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
 
 use crate::output::text;
 
@@ -11,8 +10,6 @@ use crate::output::text;
 /// # Panics
 /// Where it cannot be built.
 pub fn of_version(version: &str) -> PathBuf {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _guard = ONE_AT_A_TIME.lock();
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut build = Command::new(repository.join("packaging/build-deb"));
     let output = build.args(["--deb-version", version]).output().expect("packaging/build-deb");

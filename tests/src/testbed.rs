@@ -1,5 +1,6 @@
 //! The real testbed: commands in its nodes, and what a test wants to know of them.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitCode, Output, Stdio};
 use std::time::Duration;
 
@@ -147,4 +148,53 @@ pub fn assert_as_before() {
         shell("p1", "find /tmp /run /var/tmp -name 'georep-mount*' 2>/dev/null || true"),
         ""
     );
+}
+
+/// systemd in a node, beside what runs there.
+#[derive(Debug)]
+pub struct Systemd {
+    node: &'static str,
+    holder: Child,
+}
+
+impl Systemd {
+    /// Starts it; units can be started then.
+    ///
+    /// # Panics
+    /// Where it does not start.
+    pub fn start(node: &'static str) -> Self {
+        let mut command = script("systemd", &["start", node]);
+        let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut holder = spawned.expect("testbed/systemd can be run");
+        let mut said = String::new();
+        let stdout = holder.stdout.as_mut().expect("its stdout is a pipe");
+        BufReader::new(stdout).read_line(&mut said).expect("it says when it is up");
+        assert_eq!(said.trim(), "up", "systemd did not start");
+        Self { node, holder }
+    }
+
+    /// Runs a line of shell in the node, where systemd can be talked to.
+    pub fn output(&self, line: &str) -> Output {
+        let args = ["on", self.node, "sh", "-ec", line];
+        script("systemd", &args).output().expect("testbed/systemd can be run")
+    }
+
+    /// Runs a line of shell there and returns what it printed.
+    ///
+    /// # Panics
+    /// Where it fails.
+    #[track_caller]
+    pub fn shell(&self, line: &str) -> String {
+        let output = self.output(line);
+        assert!(output.status.success(), "{line}: {}", text(&output));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+}
+
+/// It lasts as long as the script's stdin.
+impl Drop for Systemd {
+    fn drop(&mut self) {
+        drop(self.holder.stdin.take());
+        let _ = self.holder.wait();
+    }
 }
