@@ -1,5 +1,6 @@
 //! What the whole-program tests share.
 
+pub mod documents;
 pub mod fresh;
 pub mod golden;
 pub mod images;
