@@ -1,7 +1,8 @@
 //! Every command that the documents show is one that `georep` understands, and is run by a test:
 //! the documents that tell somebody what to do are run as they stand (`documented.rs`), but for what
-//! another test does.
+//! another test does. And every test that stands for a promise is there.
 
+use std::fs;
 use std::process::Command;
 
 use georep_tests::documents::{Mark, RUN, all, blocks, root};
@@ -43,4 +44,26 @@ fn every_block_says_where_it_is_run_or_what_tests_it() {
         }
     }
     assert!(unclear.is_empty(), "{}", unclear.join("\n"));
+}
+
+/// What is promised names its tests, and they are there.
+#[test]
+fn every_test_that_the_readme_names_is_there() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("the README");
+    let promises =
+        readme.split("## ").find(|section| section.starts_with("What georep guarantees"));
+    let mut file = String::new();
+    let mut tests = 0;
+    // What stands in backquotes is every second piece.
+    for name in promises.expect("promises").split('`').skip(1).step_by(2) {
+        if name.ends_with(".rs") {
+            file = fs::read_to_string(root().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        } else if name.contains('_') {
+            assert!(file.contains(name), "`{name}` is not in the file that is named before it");
+            tests += 1;
+        } else if name.contains('/') {
+            assert!(root().join(name).exists(), "{name}");
+        }
+    }
+    assert!(tests > 10, "{tests}");
 }
