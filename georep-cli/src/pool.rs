@@ -40,6 +40,17 @@ impl From<&Location> for Place {
     }
 }
 
+/// The pool's own path, without symbolic links.
+///
+/// # Errors
+/// Where it is not there.
+pub(crate) fn find(pool: &Path) -> Result<PathBuf, CliError> {
+    fs::canonicalize(pool).map_err(|source| {
+        CliError::io("open the pool", pool, source)
+            .hint("is the volume mounted there? `findmnt --types fuse.glusterfs`")
+    })
+}
+
 impl Pool {
     /// Opens `directory` and makes sure that it lies on a FUSE mount of `volume`.
     ///
@@ -47,8 +58,7 @@ impl Pool {
     /// Where it does not exist, is no directory, or lies on anything else: a run would then
     /// wait for a checkpoint that says nothing about these images.
     pub(crate) fn open(findmnt: &Tool, directory: &Path, volume: &str) -> Result<Self, CliError> {
-        let unreadable = |source| CliError::io("open the pool", directory, source);
-        let directory = fs::canonicalize(directory).map_err(unreadable)?;
+        let directory = find(directory)?;
         if !directory.is_dir() {
             let shown = directory.display();
             return Err(CliError::failed(format!("the pool `{shown}` is not a directory")));

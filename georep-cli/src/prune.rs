@@ -33,8 +33,7 @@ pub(crate) struct Pruned {
 /// Where nothing could be looked at; what could not be deleted is told, and makes the exit code 1.
 pub(crate) fn run(args: &PruneArgs) -> Result<Exit, CliError> {
     let path = search_path();
-    let pool = fs::canonicalize(&args.pool)
-        .map_err(|source| CliError::io("open the pool", &args.pool, source))?;
+    let pool = crate::pool::find(&args.pool)?;
     let qemu_img = QemuImg::new(path.find("qemu-img")?);
     let mut exit = Exit::Done;
     for virsh in connections(&path, &args.connect)? {

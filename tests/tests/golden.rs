@@ -21,9 +21,21 @@ const TESTS: &[(&str, fn())] = &[
     ("what_goes_wrong", errors),
 ];
 
-const COMMANDS: [&str; 10] = [
-    "schedule", "status", "backup", "verify", "inspect", "recover", "runs", "prune", "restore",
+const COMMANDS: [&str; 14] = [
+    "doctor",
+    "backup",
+    "job",
+    "runs",
+    "status",
+    "verify",
+    "restore",
     "rehearse",
+    "recover",
+    "prune",
+    "inspect",
+    "schedule",
+    "completions",
+    "man",
 ];
 
 /// Everything fits on it.

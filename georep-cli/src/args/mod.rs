@@ -39,6 +39,7 @@ pub(crate) use verify::VerifyArgs;
     name = "georep", version, propagate_version = true, infer_long_args = true,
     after_help = format!("\
 Examples:
+  georep doctor gv1 dr.example.org::gv2 --pool /vm
   georep backup gv1 dr.example.org::gv2 --pool /vm --method external --dry-run
   georep verify dr.example.org::gv2
   georep backup --help
@@ -55,30 +56,30 @@ pub(crate) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run geo-replication to a checkpoint and stop it (replaces `schedule_georep.py`)
-    Schedule(ScheduleArgs),
-    /// Show what the workers of every session do, bricks without a worker included
-    Status(StatusArgs),
+    /// Look at everything a backup relies on, and say how to mend what is not as it should be
+    Doctor(DoctorArgs),
     /// Back up running VMs: snapshot, checkpoint, compare, put the VMs back
     Backup(Box<BackupArgs>),
     /// Run the backup that a file describes, as the timer does
     Job(JobArgs),
-    /// Look at everything a backup relies on, and say how to mend what is not as it should be
-    Doctor(DoctorArgs),
-    /// Hold the copy at the secondary against what a backup recorded
-    Verify(VerifyArgs),
-    /// Show what qcow2 images hold, and whether they are sound, without qemu-img
-    Inspect(InspectArgs),
-    /// Put right what runs have left that were killed
-    Recover(RecoverArgs),
     /// Show what past runs did
     Runs(RunsArgs),
-    /// Drop this tool's old internal snapshots and manifests
-    Prune(PruneArgs),
+    /// Show what the workers of every session do, bricks without a worker included
+    Status(StatusArgs),
+    /// Hold the copy at the secondary against what a backup recorded
+    Verify(VerifyArgs),
     /// Copy VMs out of the secondary and define them, with the primary gone
     Restore(RestoreArgs),
     /// Boot the copies on the secondary, isolated and on throw-away images, and say what came up
     Rehearse(RehearseArgs),
+    /// Put right what runs have left that were killed
+    Recover(RecoverArgs),
+    /// Drop this tool's old internal snapshots and manifests
+    Prune(PruneArgs),
+    /// Show what qcow2 images hold, and whether they are sound, without qemu-img
+    Inspect(InspectArgs),
+    /// Run geo-replication to a checkpoint and stop it (replaces `schedule_georep.py`)
+    Schedule(ScheduleArgs),
     /// Print what a shell needs to complete commands and options
     Completions(CompletionsArgs),
     /// Print or write the manual pages

@@ -1,7 +1,6 @@
 //! Which run, and which of its domains: from the manifest, believed no further than it has to be.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use qcow2_snap::domain::Domain;
@@ -33,8 +32,7 @@ impl Choice {
                 format!("`{other}` is not the name of a run, such as georep-20261123T064512Z");
             return Err(CliError::new(Exit::Usage, text));
         }
-        let pool =
-            fs::canonicalize(pool).map_err(|source| CliError::io("open the pool", pool, source))?;
+        let pool = crate::pool::find(pool)?;
         let mut manifest = Manifest::load(&pool, run)?;
         manifest.domains = chosen(manifest.domains, names)?;
         for domain in &manifest.domains {
