@@ -25,7 +25,7 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
 /// The same for a file that everybody may read.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub(crate) fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
     put(path, content, PUBLIC, |file| file.persist(path))
 }
@@ -33,7 +33,7 @@ pub(crate) fn publish(path: &Path, content: &[u8]) -> io::Result<()> {
 /// The same for a file that must be new.
 ///
 /// # Errors
-/// As [`write`], and where there is a file at `path`.
+/// As [`write()`], and where there is a file at `path`.
 pub(crate) fn create(path: &Path, content: &[u8]) -> io::Result<()> {
     put(path, content, PRIVATE, |file| file.persist_noclobber(path))
 }
