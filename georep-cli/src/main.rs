@@ -12,6 +12,7 @@ mod error;
 mod exit_code;
 mod hooks;
 mod image_file;
+mod image_state;
 mod inspect;
 mod job;
 mod journal;

@@ -17,8 +17,9 @@ use crate::args::Level;
 use crate::digests::{Digests, Ended, Reading};
 use crate::error::CliError;
 use crate::image_file::ImageFile;
+use crate::image_state::State;
 use crate::manifest::{ImageRecord, Manifest, SnapshotRecord};
-use crate::record::State;
+use crate::record::digest;
 use crate::sampling::Piece;
 use crate::say::Progress;
 use crate::say::Say;
@@ -256,7 +257,7 @@ fn samples(
     for sample in &record.samples {
         let piece = Piece { offset: sample.offset, length: sample.length };
         *read += piece.length;
-        match state.digest(file, sample, &mut buffer) {
+        match digest(state, file, sample, &mut buffer) {
             Ok(digest) if digest == sample.sha256 => {}
             Ok(_) => ranges.add(piece, DIFFERS.to_owned()),
             Err(error) if is_unreachable(&error) => {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tool_command::Stop;
 
 use crate::image_file::ImageFile;
-use crate::record::State;
+use crate::image_state::State;
 
 /// No span is smaller.
 const MIN_SPAN: u64 = 1 << 20;

@@ -1,6 +1,7 @@
 //! `georep status`: what the workers of every session do, bricks without a worker included.
 
 mod age;
+mod fit;
 mod json;
 mod state;
 mod table;

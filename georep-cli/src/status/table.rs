@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use unicode_width::UnicodeWidthStr;
 
 use super::age::ago;
+use super::fit::{printable, shortened};
 use super::state::{self, State};
-use super::text::{printable, shortened};
 
 const COLUMNS: usize = 7;
 const HEADINGS: [&str; COLUMNS] =

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use anstyle::Style;
 use gluster_georep::{Roster, SessionState};
 use jiff::Timestamp;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::age::ago;
+use super::fit::{printable, shortened};
 use super::state::{self, State};
 use super::{Overview, table};
 use crate::runs::ProvenCopy;
@@ -84,53 +84,6 @@ fn summary(roster: &Roster) -> Vec<String> {
 
 fn plural(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-/// `text` in at most `columns`, its middle left out where it is wider.
-pub(super) fn shortened(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
-        return text.to_owned();
-    }
-    if columns == 0 {
-        return String::new();
-    }
-    let around = columns - 1;
-    let head = taken(text.chars(), around / 2);
-    let tail = taken(text.chars().rev(), around - around / 2);
-    let tail: String = tail.chars().rev().collect();
-    format!("{head}…{tail}")
-}
-
-fn taken(chars: impl Iterator<Item = char>, columns: usize) -> String {
-    let mut left = columns;
-    let mut fits = |c: &char| {
-        let rest = left.checked_sub(c.width().unwrap_or(0));
-        left = rest.unwrap_or(left);
-        rest.is_some()
-    };
-    chars.take_while(|c| fits(c)).collect()
-}
-
-/// `text` in lines of at most `columns`.
-pub(super) fn wrapped(text: &str, columns: Option<usize>) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let mut used = 0;
-        let too_wide = |(_, c): &(usize, char)| {
-            used += c.width().unwrap_or(0);
-            columns.is_some_and(|columns| used > columns)
-        };
-        let first = rest.chars().next()?.len_utf8();
-        let end = rest.char_indices().find(too_wide).map_or(rest.len(), |(index, _)| index);
-        let line;
-        (line, rest) = rest.split_at(end.max(first));
-        Some(line)
-    })
-}
-
-/// A name with a control character in it must not move the cursor.
-pub(super) fn printable(text: &str) -> String {
-    text.replace(char::is_control, "?")
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use gluster_georep::Gluster;
 use jiff::{Timestamp, Unit};
 use tool_command::Stop;
 
+use super::fit::{printable, wrapped};
 use super::terminal::{self, Screen};
-use super::text::{printable, wrapped};
 use super::{Overview, ask, cannot_write, exit, none, shown, write};
 use crate::args::StatusArgs;
 use crate::error::CliError;

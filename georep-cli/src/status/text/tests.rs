@@ -3,6 +3,8 @@ use clap::ValueEnum;
 use gluster_georep::{SessionStatus, VolumeInfo, WorkerStatus};
 use proptest::prelude::*;
 
+use unicode_width::UnicodeWidthStr;
+
 use super::*;
 
 /// Recorded on a 2×2 volume.
@@ -111,13 +113,5 @@ proptest! {
         for line in shown.lines().filter(|line| line != &"no worker is in that state") {
             prop_assert!(line.width() <= columns, "{} > {columns}: {line}", line.width());
         }
-    }
-
-    #[test]
-    fn wrapped_lines_hold_all_the_text(text in ".{0,200}", columns in 2_usize..80) {
-        let text = printable(&text);
-        let lines: Vec<&str> = wrapped(&text, Some(columns)).collect();
-        prop_assert_eq!(lines.concat(), text.as_str());
-        prop_assert!(lines.iter().all(|line| line.width() <= columns));
     }
 }
