@@ -35,11 +35,12 @@ pub(crate) fn run(args: &PruneArgs) -> Result<Exit, CliError> {
     let path = search_path();
     let pool = crate::pool::find(&args.pool)?;
     let qemu_img = QemuImg::new(path.find("qemu-img")?);
-    let mut exit = Exit::Done;
+    let (mut exit, mut found) = (Exit::Done, 0);
     for virsh in connections(&path, &args.connect)? {
-        exit = exit.max(run_on(&virsh, &qemu_img, &pool, args)?);
+        exit = exit.max(run_on(&virsh, &qemu_img, &pool, args, &mut found)?);
     }
     for run in Manifest::old_runs_in(&pool, args.keep)? {
+        found += 1;
         if args.dry_run {
             anstream::println!("the manifest of {run} would be deleted");
         } else {
@@ -47,15 +48,19 @@ pub(crate) fn run(args: &PruneArgs) -> Result<Exit, CliError> {
             anstream::println!("the manifest of {run} deleted");
         }
     }
+    if found == 0 && exit == Exit::Done {
+        anstream::eprintln!("nothing is older than the newest {}", args.keep);
+    }
     Ok(exit)
 }
 
-/// What `georep prune` does on one libvirt.
+/// What `georep prune` does on one libvirt; counts the snapshots that are old.
 fn run_on(
     virsh: &Virsh,
     qemu_img: &QemuImg,
     pool: &Path,
     args: &PruneArgs,
+    found: &mut usize,
 ) -> Result<Exit, CliError> {
     let mut exit = Exit::Done;
     for name in virsh.domain_names()? {
@@ -65,10 +70,11 @@ fn run_on(
             Ok(old) => old,
             Err(error) => {
                 anstream::eprintln!("georep: {name}: {error}");
-                exit = Exit::Failed;
+                exit = exit.max(Exit::Failed);
                 continue;
             }
         };
+        *found += old.len();
         if args.dry_run {
             for snapshot in old {
                 anstream::println!("{name}: {snapshot} would be deleted");
@@ -78,14 +84,22 @@ fn run_on(
         if old.is_empty() {
             continue;
         }
-        let lock = Lock::of_domain(&name, &domain.uuid, Duration::ZERO)?;
+        let lock = match Lock::of_domain(&name, &domain.uuid, Duration::ZERO) {
+            Ok(lock) => lock,
+            // A run is at work on it; the others can be pruned.
+            Err(error) => {
+                anstream::eprintln!("georep: {name}: {error}");
+                exit = exit.max(error.exit());
+                continue;
+            }
+        };
         let (virsh, qemu_img) = (&virsh.holding(lock.file()), &qemu_img.holding(lock.file()));
         for Pruned { snapshot, failed } in delete(virsh, qemu_img, &domain, &images, old) {
             match failed {
                 None => anstream::println!("{name}: {snapshot} deleted"),
                 Some(reason) => {
                     anstream::eprintln!("georep: {name}: {snapshot} is still there: {reason}");
-                    exit = Exit::Failed;
+                    exit = exit.max(Exit::Failed);
                 }
             }
         }

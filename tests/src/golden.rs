@@ -9,7 +9,7 @@ use regex_lite::Regex;
 const WRITE: &str = "GEOREP_GOLDEN";
 
 /// What is another each time it is shown, and what stands in the files instead.
-const CHANGES: [(&str, &str); 8] = [
+const CHANGES: [(&str, &str); 10] = [
     (r"georep-\d{8}T\d{6}Z", "georep-<TIME>"),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(Z| UTC)", "<TIME>"),
     (r"/(dev/shm|tmp|[^ ]*worlds)/\.tmp\w+", "<WORLD>"),
@@ -19,6 +19,8 @@ const CHANGES: [(&str, &str); 8] = [
     (r"\d+\.\d s\b", "#.# s"),
     (r"\d+\.\d [KM]iB (compared|read)", "#.# KiB $1"),
     (r"process \d+", "process <PID>"),
+    (r"\d+\.\d [KMGT]iB free", "<SIZE> free"),
+    (r"\d+\.\d [KMGT]iB/s", "<RATE>"),
 ];
 
 /// Compares `text` with the file `name`, but for what is another each time.

@@ -1,17 +1,14 @@
 //! `georep doctor` on a simulated cluster: what it says of a healthy set-up, word for word, and that
 //! each broken one is found by its name.
 
-use std::path::PathBuf;
 use std::process::Output;
 
+use georep_tests::golden::assert_is;
 use georep_tests::output::{assert_exit, text};
 use georep_tests::simulated::libvirt::Domain;
 use georep_tests::simulated::vms::Images;
 use georep_tests::simulated::{Fault, Row, Scenario, World};
 use serde_json::Value;
-
-/// Where this is set, what is said now is what shall be said from now on.
-const BLESS: &str = "GEOREP_BLESS";
 
 struct Setup {
     world: World,
@@ -97,12 +94,7 @@ fn a_healthy_set_up_is_green_word_for_word() {
     let setup = Setup::new(&Scenario::healthy());
     let output = setup.session(&[]);
     assert_exit(&output, 0);
-    let golden = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/golden/doctor-healthy.txt"));
-    let said = setup.said(&output);
-    if std::env::var_os(BLESS).is_some() {
-        std::fs::write(&golden, &said).unwrap();
-    }
-    assert_eq!(said, std::fs::read_to_string(golden).unwrap());
+    assert_is("doctor-healthy", &setup.said(&output));
     let width = |line: &str| line.chars().count();
     assert!(text(&output).lines().all(|line| width(line) <= 80), "{}", text(&output));
 }

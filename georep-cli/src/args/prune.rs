@@ -20,7 +20,7 @@ Exit codes:
   0  done
   1  a snapshot could not be deleted, or libvirt not be asked
   2  the command line was not understood
-  6  a run is at work on a domain")]
+  6  a run is at work on a domain; the others were pruned")]
 pub(crate) struct PruneArgs {
     /// Directory that holds the images
     #[arg(long, value_name = "DIR")]
