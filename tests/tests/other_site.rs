@@ -172,7 +172,7 @@ fn internal() {
     // By the agent, as nothing else is asked for.
     let rehearsal = dr_georep(&["rehearse", "--path", "/mnt/gv2"]);
     assert_exit(&rehearsal, 0);
-    assert_says(&rehearsal, &["vm1: the guest agent answered", "1 of 1 domains came up"]);
+    assert_says(&rehearsal, &["vm1: the guest agent answered", "1 of 1 domain came up"]);
     assert_nothing_rehearsed();
 
     assert_exit(&dr_georep(&["restore", "--path", "/mnt/gv2", "--to", RESTORED]), 0);

@@ -327,7 +327,7 @@ fn rehearsal() {
         site.virsh("agent", "");
         let output = rehearse(&site, &["--domain", "web"]);
         assert_exit(&output, 0);
-        assert_says(&output, &["web: the guest agent answered", "1 of 1 domains came up"]);
+        assert_says(&output, &["web: the guest agent answered", "1 of 1 domain came up"]);
         let output = rehearse(&site, &["--domain", "web", "--sign", "running:1"]);
         assert_exit(&output, 0);
         assert_says(&output, &["web: it still ran"]);

@@ -12,7 +12,7 @@ use crate::manifest::{self, DiskRecord, DomainRecord, ImageRecord, Manifest};
 use crate::plan::PlannedDomain;
 use crate::pool::Location;
 use crate::record::{RunImage, digests, record};
-use crate::say::bytes;
+use crate::say::{bytes, count};
 use gluster_georep::ClientMount;
 use jiff::Timestamp;
 
@@ -70,7 +70,11 @@ fn write_manifest(
     let allocated = manifest.images.iter().map(|image| image.allocated).sum();
     run.say.step(
         "manifest",
-        format_args!("{} images recorded, {} in use", manifest.images.len(), bytes(allocated)),
+        format_args!(
+            "{} recorded, {} in use",
+            count(manifest.images.len(), "image"),
+            bytes(allocated)
+        ),
     );
     Ok(manifest)
 }
@@ -123,8 +127,8 @@ fn compare(run: &Run<'_>, manifest: &Manifest, copied: &mut Copied) -> Result<()
     run.say.step(
         "compare",
         format_args!(
-            "{} images, {} read on the secondary",
-            manifest.images.len(),
+            "{}, {} read on the secondary",
+            count(manifest.images.len(), "image"),
             bytes(compared.bytes)
         ),
     );

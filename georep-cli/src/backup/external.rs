@@ -16,6 +16,7 @@ use super::pause::LongestPause;
 use crate::error::CliError;
 use crate::journal::{DomainEntry, OpenJournal, OverlayEntry, Phase, Step};
 use crate::plan::{Chains, PlannedDomain};
+use crate::say::count;
 use crate::side_by_side::side_by_side;
 
 /// How many domains are put on overlays, or brought back, at the same time.
@@ -195,7 +196,9 @@ fn tell(run: &Run<'_>, name: &str, created: &Created) {
     let (targets, seconds) = (targets.join(", "), created.duration.as_secs_f64());
     let frozen = match &created.freeze {
         Freeze::Frozen { file_systems, duration } => {
-            format!(", {file_systems} file systems frozen for {:.1} s", duration.as_secs_f64())
+            let file_systems =
+                count(usize::try_from(*file_systems).unwrap_or(usize::MAX), "file system");
+            format!(", {file_systems} frozen for {:.1} s", duration.as_secs_f64())
         }
         Freeze::NotAsked | Freeze::Failed(_) => String::new(),
     };

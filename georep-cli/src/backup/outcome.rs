@@ -6,7 +6,7 @@ use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::journal::{Copied, OpenJournal};
 use crate::runs::timeline;
-use crate::say::bytes;
+use crate::say::{bytes, count};
 
 /// How a backup ended.
 #[derive(Debug)]
@@ -81,11 +81,11 @@ fn differs(run: &Run<'_>, copied: &Copied) -> CliError {
 fn summary(copied: &Copied) -> String {
     match copied.compared {
         Some(compared) => format!(
-            "{} images proven on the secondary ({} in use, {} compared)",
-            copied.images,
+            "{} proven on the secondary ({} in use, {} compared)",
+            count(copied.images, "image"),
             bytes(copied.allocated),
             bytes(compared)
         ),
-        None => format!("{} images at the checkpoint, not compared", copied.images),
+        None => format!("{} at the checkpoint, not compared", count(copied.images, "image")),
     }
 }

@@ -32,8 +32,8 @@ use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::manifest::DomainRecord;
 use crate::restore::{Choice, Needed, copy, differences, in_pool, needed, open};
-use crate::say::Progress;
 use crate::say::Say;
+use crate::say::{Progress, count};
 use crate::side_by_side::side_by_side;
 use crate::signals;
 use crate::tools::search_path;
@@ -140,7 +140,7 @@ impl<'a> Rehearse<'a> {
             found.extend(wrong.iter().map(|mismatch| (image.path(), mismatch.to_string())));
         }
         if found.is_empty() {
-            self.say.step("compare", format_args!("{} images are as recorded", needed.len()));
+            self.say.step("compare", format_args!("{} as recorded", count(needed.len(), "image")));
         }
         Ok(found)
     }

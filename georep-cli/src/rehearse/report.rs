@@ -8,6 +8,7 @@ use super::Rehearse;
 use super::sign::Sign;
 use crate::error::CliError;
 use crate::exit_code::Exit;
+use crate::say::count;
 
 /// What came of one domain.
 #[derive(Debug)]
@@ -86,7 +87,7 @@ pub(super) fn report(
     }
     let up = fates.iter().filter(|fate| matches!(fate.end, End::CameUp(_))).count();
     if exit == Exit::Done {
-        rehearse.say.step("done", format_args!("{up} of {} domains came up", fates.len()));
+        rehearse.say.step("done", format_args!("{up} of {} came up", count(fates.len(), "domain")));
         return Ok(exit);
     }
     let others: Vec<_> =
@@ -95,7 +96,11 @@ pub(super) fn report(
         Exit::LeftBehind => CliError::new(exit, "not everything could be removed again"),
         Exit::Mismatch => CliError::new(
             exit,
-            format!("{up} of {} domains came up, and not: {}", fates.len(), others.join(", ")),
+            format!(
+                "{up} of {} came up, and not: {}",
+                count(fates.len(), "domain"),
+                others.join(", ")
+            ),
         ),
         _ => {
             let text = format!("could not be tried: {}", others.join(", "));

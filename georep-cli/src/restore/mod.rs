@@ -32,7 +32,7 @@ use crate::compare::{self, Mismatch};
 use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::image_file::ImageFile;
-use crate::say::Progress;
+use crate::say::{Progress, count};
 use crate::say::{Say, bytes};
 use crate::signals;
 use crate::tools::search_path;
@@ -118,8 +118,8 @@ impl Restore<'_, '_> {
             found.extend(differences(choice, image, &choice.pool.join(image.path()))?);
         }
         if found.is_empty() {
-            let count = self.plan.images.len();
-            self.say.step("compare", format_args!("{count} images are as recorded"));
+            let images = count(self.plan.images.len(), "image");
+            self.say.step("compare", format_args!("{images} as recorded"));
             return Ok(());
         }
         Err(Stopped::Mismatch(found))

@@ -8,7 +8,7 @@ use super::plan::Plan;
 use crate::compare::{Mismatch, files, tell};
 use crate::error::CliError;
 use crate::exit_code::Exit;
-use crate::say::{Say, bytes};
+use crate::say::{Say, bytes, count};
 
 /// What has been restored, image by image.
 #[derive(Debug, Serialize)]
@@ -87,9 +87,9 @@ pub(super) fn report(
     say.step(
         "done",
         format_args!(
-            "{} restored on {} images ({read} read); not started",
+            "{} restored on {} ({read} read); not started",
             names.join(", "),
-            images.len()
+            count(images.len(), "image")
         ),
     );
     Ok(Exit::Done)

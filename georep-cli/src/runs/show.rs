@@ -9,7 +9,7 @@ use super::list::{result, style};
 use super::timeline;
 use crate::args::Level;
 use crate::journal::{Copied, Journal};
-use crate::say::{bytes, duration};
+use crate::say::{bytes, count, duration};
 
 const HEADLINE: Style = Style::new().bold();
 /// How many files that differ are named.
@@ -36,7 +36,10 @@ pub(super) fn lines(journal: &Journal) -> Vec<String> {
     fact("began", &began(journal));
     fact("pool", &journal.pool.display().to_string());
     if let Some(copied) = &journal.copied {
-        fact("copied", &format!("{} images, {} in use", copied.images, bytes(copied.allocated)));
+        fact(
+            "copied",
+            &format!("{}, {} in use", count(copied.images, "image"), bytes(copied.allocated)),
+        );
         fact("compared", &compared(journal.verify, copied));
         for mismatch in copied.mismatches.iter().take(NAMED) {
             fact("differs", &mismatch.to_string());
@@ -68,7 +71,7 @@ fn began(journal: &Journal) -> String {
 fn compared(level: Level, copied: &Copied) -> String {
     match copied.compared {
         Some(_) if !copied.is_as_recorded() => {
-            format!("{level}: {} differences", copied.mismatches.len())
+            format!("{level}: {}", count(copied.mismatches.len(), "difference"))
         }
         Some(read) => format!("{level}: as recorded, {} read on the secondary", bytes(read)),
         None => "no".to_owned(),

@@ -16,7 +16,7 @@ use self::live::Live;
 use crate::args::ProgressMode;
 
 pub(crate) use progress::Progress;
-pub(crate) use units::{bytes, duration, rate};
+pub(crate) use units::{bytes, count, duration, rate};
 pub(crate) use waiting::Waiting;
 
 /// Where the text of a line begins.

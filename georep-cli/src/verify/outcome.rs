@@ -6,8 +6,8 @@ use crate::args::VerifyArgs;
 use crate::compare::{Compared, Mismatch, files, tell};
 use crate::error::CliError;
 use crate::exit_code::Exit;
-use crate::say::rate;
 use crate::say::{Say, bytes};
+use crate::say::{count, rate};
 
 /// What a comparison that came to its end has found.
 #[derive(Debug)]
@@ -67,8 +67,8 @@ impl Outcome {
         self.say.step(
             "done",
             format_args!(
-                "{} images are as recorded ({} compared, {}/s)",
-                self.images,
+                "{} as recorded ({} compared, {}/s)",
+                count(self.images, "image"),
                 bytes(*read),
                 rate(*read, time)
             ),
