@@ -16,16 +16,16 @@ use georep_tests::testbed::{
 const SAMPLE: &[(&str, fn())] = &[
     ("the_brick_of_an_active_worker_is_killed", brick_killed),
     ("glusterd_is_restarted", glusterd_restarted),
-    ("the_secondary_is_cut_off_for_a_while", secondary_away),
-    ("a_worker_is_stuck_in_its_crawl", worker_stuck),
     ("somebody_stops_the_session", || taken_away("stop")),
-    ("rsync_fails", rsync_fails),
     ("what_a_killed_run_has_left_the_next_one_puts_back", killed),
     ("a_volume_option_too", killed_with_the_option_changed),
 ];
 
 /// The others, which take long, or are shown on the simulated cluster too.
 const CAMPAIGN: &[(&str, fn())] = &[
+    ("the_secondary_is_cut_off_for_a_while", secondary_away),
+    ("a_worker_is_stuck_in_its_crawl", worker_stuck),
+    ("rsync_fails", rsync_fails),
     ("a_node_is_killed_and_comes_back", node_killed_and_back),
     ("a_node_is_down_from_the_start", node_down),
     ("the_secondary_is_cut_off_for_good", secondary_gone),
