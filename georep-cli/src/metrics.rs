@@ -5,7 +5,6 @@ use std::path::Path;
 
 use crate::atomic_file;
 use crate::error::CliError;
-use crate::exit_code::Exit;
 use crate::journal::Journal;
 use crate::runs::{ProvenCopy, newest_proven, overlay_seconds, seconds};
 use crate::state_dir::journals;
@@ -38,30 +37,22 @@ fn text(journal: &Journal, proven: Option<&ProvenCopy>) -> String {
         "When the last run began.",
         [("", journal.began.as_second())],
     );
-    if let Some(ended) = &journal.ended {
-        let exit = ended.exit_code;
-        metrics.gauge(
-            "georep_run_end_timestamp_seconds",
-            "When the last run ended.",
-            [("", ended.at.as_second())],
-        );
-        metrics.gauge(
-            "georep_run_duration_seconds",
-            "How long the last run took.",
-            [("", seconds(journal.began, ended.at))],
-        );
-        metrics.gauge(
-            "georep_run_exit_code",
-            "The exit code of the last run: 0 is success.",
-            exit.map(|exit| ("", exit)),
-        );
-    } else {
-        metrics.gauge(
-            "georep_run_exit_code",
-            "The exit code of the last run: 0 is success.",
-            [("", Exit::LeftBehind as u8)],
-        );
-    }
+    let ended = journal.ended.as_ref().map(|ended| ended.at);
+    metrics.gauge(
+        "georep_run_end_timestamp_seconds",
+        "When the last run ended.",
+        ended.map(|end| ("", end.as_second())),
+    );
+    metrics.gauge(
+        "georep_run_duration_seconds",
+        "How long the last run took.",
+        ended.map(|end| ("", seconds(journal.began, end))),
+    );
+    metrics.gauge(
+        "georep_run_exit_code",
+        "The exit code of the last run: 0 is success.",
+        journal.exit_code().map(|exit| ("", exit)),
+    );
     metrics.gauge(
         "georep_run_proven",
         "Whether what the last run copied was compared, and is as recorded.",
@@ -167,6 +158,7 @@ mod tests {
 
     use super::*;
     use crate::args::Level;
+    use crate::exit_code::Exit;
     use crate::journal::tests::journal;
 
     #[test]

@@ -25,6 +25,18 @@ pub(crate) fn all(directory: &Path) -> Result<Vec<Result<Journal, CliError>>, Cl
     Ok(files(directory)?.iter().map(|path| Journal::load(path)).collect())
 }
 
+/// The runs of a session that `directory` knows of, newest first, each read when it is asked for.
+/// What cannot be read is left out.
+pub(crate) fn newest_first(
+    directory: &Path,
+    primary: &str,
+    secondary: &str,
+) -> impl Iterator<Item = Journal> {
+    let files = files(directory).unwrap_or_default().into_iter().rev();
+    let runs = files.filter_map(|path| Journal::load(&path).ok());
+    runs.filter(move |run| run.primary == primary && run.secondary == secondary)
+}
+
 /// Writes down a run that has ended, and had no journal while it was at work.
 ///
 /// # Errors

@@ -21,7 +21,7 @@ use crate::compare::Mismatch;
 use crate::error::CliError;
 use crate::exit_code::Exit;
 
-pub(crate) use history::{all, drop_old, remember};
+pub(crate) use history::{all, drop_old, newest_first, remember};
 pub(crate) use open::{OpenJournal, unfinished};
 
 /// The shape of the document; a reader refuses another.
@@ -232,6 +232,12 @@ impl Journal {
     /// Whether it has come to that phase, whatever followed.
     pub(crate) fn has_reached(&self, phase: Phase) -> bool {
         self.phase == phase || self.phases.iter().any(|past| past.what == phase)
+    }
+
+    /// The exit code, where it has one: what was left behind is known before it has ended.
+    pub(crate) fn exit_code(&self) -> Option<u8> {
+        let left = (!self.left_behind.is_empty()).then_some(Exit::LeftBehind as u8);
+        self.ended.as_ref().map_or(left, |ended| ended.exit_code)
     }
 
     /// Begins a phase.

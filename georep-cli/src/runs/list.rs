@@ -68,7 +68,7 @@ fn cells(run: &Journal) -> [String; 7] {
 /// What has become of it, with the exit code where that says more.
 pub(super) fn result(run: &Journal) -> String {
     let fate = Fate::of(run);
-    match run.ended.as_ref().and_then(|ended| ended.exit_code) {
+    match run.exit_code() {
         Some(code) if fate == Fate::Failed => format!("{fate} {code}"),
         _ => fate.to_string(),
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::args::{Level, Method};
-use crate::journal::{self, Journal, Phase};
+use crate::journal::{Journal, Phase, newest_first};
 
 /// A copy that was proven.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,30 +24,31 @@ pub(crate) struct ProvenCopy {
 /// The newest proven copy from `primary` to `secondary` that the journals in `directory` know of.
 /// What cannot be read proves nothing.
 pub(crate) fn newest(directory: &Path, primary: &str, secondary: &str) -> Option<ProvenCopy> {
-    let journals = journal::all(directory).into_iter().flatten().flatten();
-    newest_of(journals.collect(), primary, secondary)
+    newest_of(newest_first(directory, primary, secondary))
 }
 
-fn newest_of(mut runs: Vec<Journal>, primary: &str, secondary: &str) -> Option<ProvenCopy> {
-    runs.retain(|run| run.primary == primary && run.secondary == secondary);
-    runs.sort_by_key(|run| run.began);
-    let (older, later) = runs.split_at(runs.iter().rposition(Journal::is_proven)? + 1);
-    let newest = older.last()?;
-    // Snapshots inside the images stay what they are.
-    let is_exposed = newest.method == Method::External;
-    let overwriting = later.iter().find(|run| is_exposed && run.has_reached(Phase::Copying));
-    Some(ProvenCopy {
-        run: newest.run.clone(),
-        of: newest.began,
-        level: newest.verify,
-        overwritten_by: overwriting.map(|run| run.run.clone()),
-    })
+/// The newest proven copy of runs of one session, of which the newest comes first.
+fn newest_of(newest_first: impl Iterator<Item = Journal>) -> Option<ProvenCopy> {
+    let mut overwriting = None;
+    for run in newest_first {
+        if run.is_proven() {
+            // Snapshots inside the images stay what they are.
+            let overwritten_by = overwriting.filter(|_| run.method == Method::External);
+            let (of, level) = (run.began, run.verify);
+            return Some(ProvenCopy { run: run.run, of, level, overwritten_by });
+        }
+        if run.has_reached(Phase::Copying) {
+            overwriting = Some(run.run);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::exit_code::Exit;
+    use crate::journal::remember;
     use crate::journal::tests::journal;
 
     #[test]
@@ -63,11 +64,15 @@ mod tests {
         let mut failed = run("georep-4", 40, false);
         failed.end_now(Exit::Locked, "busy".to_owned());
         let other = Journal { primary: "gv9".to_owned(), ..run("georep-5", 50, true) };
-        let all = vec![run("georep-3", 30, true), run("georep-2", 20, true), failed, other];
-        let newest = newest_of(all, "gv1", "geo@dr::gv2").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let newest = || newest(directory.path(), "gv1", "geo@dr::gv2");
+        assert_eq!(newest(), None);
+        for run in [run("georep-3", 30, true), run("georep-2", 20, true), failed, other] {
+            remember(directory.path(), &run).unwrap();
+        }
+        let newest = newest().unwrap();
         assert_eq!((newest.run.as_str(), newest.of.as_second()), ("georep-3", 30));
         assert_eq!(newest.overwritten_by, None);
-        assert_eq!(newest_of(Vec::new(), "gv1", "geo@dr::gv2"), None);
     }
 
     #[test]
@@ -79,7 +84,7 @@ mod tests {
             proven.begin(Phase::Proven);
             let mut failed = Journal { began: Timestamp::MAX, ..journal("georep-2") };
             failed.begin(Phase::Copying);
-            let newest = newest_of(vec![failed, proven], "gv1", "geo@dr::gv2").unwrap();
+            let newest = newest_of([failed, proven].into_iter()).unwrap();
             assert_eq!((newest.run.as_str(), newest.overwritten_by), ("georep-1", overwritten_by));
         }
     }

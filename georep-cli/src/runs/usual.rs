@@ -7,7 +7,7 @@ use gluster_georep::Session;
 use jiff::Timestamp;
 
 use super::document::seconds;
-use crate::journal::{self, Journal, Phase};
+use crate::journal::{Journal, Phase, newest_first};
 
 /// How many of the newest runs count.
 const RUNS: usize = 9;
@@ -15,11 +15,8 @@ const RUNS: usize = 9;
 /// How long a session usually runs to the checkpoint: the median of the newest runs that reached it.
 pub(crate) fn copying(directory: &Path, session: &Session) -> Option<Duration> {
     let (primary, secondary) = (&session.primary, session.secondary.to_string());
-    let runs = journal::all(directory).ok()?.into_iter().flatten();
-    let ours = runs.filter(|run| run.primary == *primary && run.secondary == secondary);
-    let mut newest: Vec<f64> = ours.filter_map(|run| copying_of(&run)).collect();
-    let older = newest.len().saturating_sub(RUNS);
-    newest.drain(..older);
+    let runs = newest_first(directory, primary, &secondary);
+    let mut newest: Vec<f64> = runs.filter_map(|run| copying_of(&run)).take(RUNS).collect();
     newest.sort_by(f64::total_cmp);
     Duration::try_from_secs_f64(*newest.get(newest.len() / 2)?).ok()
 }
