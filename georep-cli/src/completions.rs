@@ -13,7 +13,7 @@ use crate::stdout;
 /// # Errors
 /// Where the text cannot be written.
 pub(crate) fn run(args: &CompletionsArgs) -> Result<Exit, CliError> {
-    stdout::print(&script(args.shell))?;
+    stdout::print(script(args.shell))?;
     Ok(Exit::Done)
 }
 

@@ -11,6 +11,7 @@ use tool_command::Tool;
 use crate::args::BackupArgs;
 use crate::error::CliError;
 use crate::runs::{Document, Fate};
+use crate::stdout::json_text;
 use crate::tools::search_path;
 
 /// How long a hook may take.
@@ -42,7 +43,7 @@ pub(crate) fn run(args: &BackupArgs, document: &Document<'_>) -> Result<(), CliE
         Fate::Done => &args.on_success,
         _ => &args.on_failure,
     };
-    hook.as_ref().map_or(Ok(()), |hook| hook.run(&document.text()?))
+    hook.as_ref().map_or(Ok(()), |hook| hook.run(&json_text(document)?))
 }
 
 impl Hook {

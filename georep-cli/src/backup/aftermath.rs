@@ -11,7 +11,7 @@ use crate::run_name::RunName;
 use crate::runs::Document;
 use crate::say;
 use crate::state_dir::journals;
-use crate::{hooks, metrics};
+use crate::{hooks, metrics, stdout};
 
 /// Remembers a run that failed before there was anything to put back.
 pub(super) fn record_failure(
@@ -36,7 +36,7 @@ pub(super) fn tell(args: &BackupArgs, journal: &Journal) {
         journal::drop_old(&journals()),
         match args.progress.mode {
             ProgressMode::Json => document.print_event(),
-            _ if args.json => document.print(),
+            _ if args.json => stdout::json(&document),
             _ => Ok(()),
         },
         args.metrics_file.as_ref().map_or(Ok(()), |file| metrics::write(file, journal)),

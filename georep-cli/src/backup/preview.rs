@@ -16,6 +16,7 @@ use crate::args::{Level, Method};
 use crate::error::CliError;
 use crate::manifest::Manifest;
 use crate::plan::{Chains, PlannedDomain};
+use crate::stdout;
 
 /// The JSON document of a dry run.
 #[derive(Serialize)]
@@ -94,14 +95,10 @@ pub(super) fn show(
         backing: backing.collect(),
         steps: steps(run, planned)?,
     };
-    let text = if run.args.json {
-        let text = serde_json::to_string_pretty(&document);
-        text.map_err(|error| CliError::failed(format!("cannot write the plan: {error}")))?
-    } else {
-        script(&document)
-    };
-    anstream::println!("{text}");
-    Ok(())
+    if run.args.json {
+        return stdout::json(&document);
+    }
+    stdout::print(script(&document) + "\n").map(drop)
 }
 
 fn domain(method: Method, planned: &PlannedDomain) -> Domain<'_> {

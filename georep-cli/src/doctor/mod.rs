@@ -21,7 +21,6 @@ mod version;
 mod volumes;
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -39,6 +38,7 @@ use crate::exit_code::Exit;
 use crate::pool::Pool;
 use crate::retry::patiently;
 use crate::status::columns;
+use crate::stdout;
 use crate::tools::{connections, search_path};
 
 /// How long a command may take that others take a second for.
@@ -60,13 +60,8 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<Exit, CliError> {
         true => report.json(),
         false => report.text(columns().unwrap_or(COLUMNS)),
     };
-    let mut stdout = anstream::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(CliError::failed(format!("cannot write to stdout: {error}")))
-        }
-        _ => Ok(report.exit()),
-    }
+    stdout::print(text)?;
+    Ok(report.exit())
 }
 
 /// What is used to look.

@@ -4,7 +4,7 @@ mod json;
 mod text;
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use crate::args::InspectArgs;
 use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::side_by_side::side_by_side;
+use crate::stdout;
 
 /// How many images are read at the same time: reading waits for disks and networks.
 const AT_ONCE: usize = 16;
@@ -32,11 +33,7 @@ struct Inspected<'a> {
 pub(crate) fn run(args: &InspectArgs) -> Result<Exit, CliError> {
     let inspected = side_by_side(&args.images, AT_ONCE, |path| inspect(path));
     let text = if args.json { json::document(&inspected) } else { text::report(&inspected) };
-    let mut stdout = anstream::stdout().lock();
-    stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-        .map_err(|error| CliError::failed(format!("cannot write the result: {error}")))?;
+    stdout::print(text)?;
     Ok(exit(&inspected))
 }
 

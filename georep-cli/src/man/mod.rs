@@ -20,7 +20,7 @@ use crate::stdout;
 pub(crate) fn run(args: &ManArgs) -> Result<Exit, CliError> {
     match &args.dir {
         Some(directory) => write_all(directory)?,
-        None => stdout::print(&page::of(&georep(), &titles(&georep())))?,
+        None => stdout::print(page::of(&georep(), &titles(&georep()))).map(drop)?,
     }
     Ok(Exit::Done)
 }

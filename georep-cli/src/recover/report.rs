@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::error::CliError;
 use crate::exit_code::Exit;
+use crate::stdout;
 
 /// How a recovery ended.
 #[derive(Debug, Default, Serialize)]
@@ -57,9 +58,7 @@ impl Report {
         let exit = self.exit();
         if json {
             let document = Document { exit_code: exit as u8, report: &self };
-            let text = serde_json::to_string_pretty(&document)
-                .map_err(|error| CliError::failed(format!("cannot write the result: {error}")))?;
-            anstream::println!("{text}");
+            stdout::json(&document)?;
         } else {
             for line in &self.planned {
                 anstream::println!("{line}");

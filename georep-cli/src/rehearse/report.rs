@@ -9,6 +9,7 @@ use super::sign::Sign;
 use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::say::count;
+use crate::stdout;
 
 /// What came of one domain.
 #[derive(Debug)]
@@ -141,8 +142,5 @@ fn print_document(
         domains: domains.collect(),
         left_behind,
     };
-    let text = serde_json::to_string_pretty(&document)
-        .map_err(|error| CliError::failed(format!("cannot write the result: {error}")))?;
-    anstream::println!("{text}");
-    Ok(())
+    stdout::json(&document)
 }

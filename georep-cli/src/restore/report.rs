@@ -9,6 +9,7 @@ use crate::compare::{Mismatch, files, tell};
 use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::say::{Say, bytes, count};
+use crate::stdout;
 
 /// What has been restored, image by image.
 #[derive(Debug, Serialize)]
@@ -117,10 +118,7 @@ fn print_document(
         mismatches,
         error: failed.map(ToString::to_string),
     };
-    let text = serde_json::to_string_pretty(&document)
-        .map_err(|error| CliError::failed(format!("cannot write the result: {error}")))?;
-    anstream::println!("{text}");
-    Ok(())
+    stdout::json(&document)
 }
 
 fn differs(plan: &Plan<'_>, mismatches: &[Mismatch]) -> CliError {

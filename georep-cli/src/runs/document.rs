@@ -11,6 +11,7 @@ use crate::compare::Mismatch;
 use crate::error::CliError;
 use crate::exit_code::{self, Exit};
 use crate::journal::{DomainEntry, Journal, Phase, Since, Step};
+use crate::stdout;
 
 /// A run, as JSON. What is not known is null.
 #[derive(Debug, Serialize)]
@@ -56,7 +57,6 @@ impl<'a> Document<'a> {
     pub(crate) fn of(journal: &'a Journal) -> Self {
         let fate = Fate::of(journal);
         let ended = journal.ended.as_ref();
-        let left = (fate == Fate::LeftBehind).then_some(Exit::LeftBehind as u8);
         let copied = journal.copied.as_ref();
         Self {
             run: &journal.run,
@@ -65,7 +65,7 @@ impl<'a> Document<'a> {
             secondary: &journal.secondary,
             pool: &journal.pool,
             result: fate,
-            exit_code: ended.and_then(|ended| ended.exit_code).or(left),
+            exit_code: journal.exit_code(),
             began: journal.began,
             ended: ended.map(|ended| ended.at),
             duration_seconds: ended.map(|ended| seconds(journal.began, ended.at)),
@@ -94,20 +94,10 @@ impl<'a> Document<'a> {
         self.result
     }
 
-    /// Prints it to stdout.
-    ///
-    /// # Errors
-    /// As [`Document::text`].
-    pub(crate) fn print(&self) -> Result<(), CliError> {
-        let text = self.text()?;
-        anstream::println!("{text}");
-        Ok(())
-    }
-
     /// Prints it to stdout as the last of the JSON lines of a run.
     ///
     /// # Errors
-    /// As [`Document::text`].
+    /// Where it cannot be written.
     pub(crate) fn print_event(&self) -> Result<(), CliError> {
         #[derive(Serialize)]
         struct Event<'a> {
@@ -115,23 +105,10 @@ impl<'a> Document<'a> {
             #[serde(flatten)]
             document: &'a Document<'a>,
         }
-        let text = serde_json::to_string(&Event { event: "result", document: self });
-        anstream::println!("{}", text.map_err(cannot_write)?);
-        Ok(())
+        let text = serde_json::to_string(&Event { event: "result", document: self })
+            .map_err(|error| CliError::failed(format!("cannot write the result: {error}")))?;
+        stdout::print(text + "\n").map(drop)
     }
-
-    /// As text.
-    ///
-    /// # Errors
-    /// Never, as far as is known.
-    pub(crate) fn text(&self) -> Result<String, CliError> {
-        serde_json::to_string_pretty(self).map_err(cannot_write)
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for use in map_err")]
-fn cannot_write(error: serde_json::Error) -> CliError {
-    CliError::failed(format!("cannot write the result: {error}"))
 }
 
 impl<'a> Domain<'a> {

@@ -13,6 +13,7 @@ use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::journal::{self, Journal};
 use crate::state_dir::journals;
+use crate::stdout;
 
 pub(crate) use document::{Document, overlay_seconds, seconds};
 pub(crate) use fate::Fate;
@@ -29,18 +30,16 @@ pub(crate) fn run(args: &RunsArgs) -> Result<Exit, CliError> {
     match &args.command {
         None if args.json => {
             let documents: Vec<_> = known.iter().map(Document::of).collect();
-            let text = serde_json::to_string_pretty(&documents)
-                .map_err(|error| CliError::failed(format!("cannot write the runs: {error}")))?;
-            anstream::println!("{text}");
+            stdout::json(&documents)?;
         }
         None if known.is_empty() => anstream::eprintln!("no backup has run on this host yet"),
-        None => list::lines(&known).iter().for_each(|line| anstream::println!("{line}")),
+        None => print(&list::lines(&known))?,
         Some(RunsCommand::Show { run, json }) => {
             let journal = find(&known, run.as_deref())?;
             if *json {
-                Document::of(journal).print()?;
+                stdout::json(&Document::of(journal))?;
             } else {
-                show::lines(journal).iter().for_each(|line| anstream::println!("{line}"));
+                print(&show::lines(journal))?;
             }
             return Ok(Exit::Done);
         }
@@ -49,6 +48,10 @@ pub(crate) fn run(args: &RunsArgs) -> Result<Exit, CliError> {
         Some(error) => Err(error),
         None => Ok(Exit::Done),
     }
+}
+
+fn print(lines: &[String]) -> Result<(), CliError> {
+    stdout::print(lines.join("\n") + "\n").map(drop)
 }
 
 /// The runs that are known, oldest first, and why others cannot be read.

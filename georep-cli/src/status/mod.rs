@@ -9,7 +9,6 @@ mod terminal;
 mod text;
 mod watch;
 
-use std::io::{self, Write};
 use std::time::Duration;
 
 use gluster_georep::{Gluster, Roster, Session, SessionStatus, VolumeInfo};
@@ -23,6 +22,7 @@ use crate::exit_code::Exit;
 use crate::retry::patiently;
 use crate::runs::{ProvenCopy, newest_proven};
 use crate::state_dir::journals;
+use crate::stdout;
 use crate::tools::search_path;
 use crate::unknown_session;
 
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &StatusArgs) -> Result<Exit, CliError> {
     if overviews.is_empty() {
         return none(&gluster, args);
     }
-    write(&shown(&overviews, args, terminal::columns()))?;
+    stdout::print(shown(&overviews, args, terminal::columns()))?;
     let now = Timestamp::now();
     overviews.iter().try_for_each(|overview| must_be_recent(overview, args.max_age, now))?;
     Ok(exit(&overviews))
@@ -114,7 +114,7 @@ fn none(gluster: &Gluster, args: &StatusArgs) -> Result<Exit, CliError> {
             Err(unknown_session::suggest(gluster, &given(args), CliError::failed(none)))
         }
         None if args.json => {
-            write("[]\n")?;
+            stdout::print("[]\n")?;
             Ok(Exit::Done)
         }
         None => {
@@ -136,19 +136,4 @@ fn shown(overviews: &[Overview], args: &StatusArgs, columns: Option<usize>) -> S
 fn exit(overviews: &[Overview]) -> Exit {
     let is_healthy = overviews.iter().all(|overview| overview.roster.is_healthy());
     if is_healthy { Exit::Done } else { Exit::NoCheckpoint }
-}
-
-/// Returns whether anybody reads on; a reader that has gone, as `head` does, has had enough.
-fn write(text: &str) -> Result<bool, CliError> {
-    let mut stdout = anstream::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(cannot_write(error)),
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for use in map_err")]
-fn cannot_write(error: io::Error) -> CliError {
-    CliError::failed(format!("cannot write to stdout: {error}"))
 }

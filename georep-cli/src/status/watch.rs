@@ -10,11 +10,12 @@ use tool_command::Stop;
 
 use super::fit::{printable, wrapped};
 use super::terminal::{self, Screen};
-use super::{Overview, ask, cannot_write, exit, none, shown, write};
+use super::{Overview, ask, exit, none, shown};
 use crate::args::StatusArgs;
 use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::signals;
+use crate::stdout::{cannot_write, print};
 
 const SLICE: Duration = Duration::from_millis(100);
 const DIM: Style = Style::new().dimmed();
@@ -76,12 +77,12 @@ fn show(
             anstream::eprintln!("{ERROR}georep:{ERROR:#} {error}");
             return Ok(true);
         }
-        return write(&sessions);
+        return print(sessions);
     }
     let picture = format!("{}\n\n{sessions}", heading(sight, every, columns));
     match screen {
         Some(screen) => screen.draw(&picture).map_err(cannot_write).map(|()| true),
-        None => write(&format!("{picture}\n")),
+        None => print(format!("{picture}\n")),
     }
 }
 

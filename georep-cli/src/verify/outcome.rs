@@ -8,6 +8,7 @@ use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::say::{Say, bytes};
 use crate::say::{count, rate};
+use crate::stdout;
 
 /// What a comparison that came to its end has found.
 #[derive(Debug)]
@@ -53,9 +54,7 @@ impl Outcome {
                 seconds: time.as_secs_f64(),
                 mismatches,
             };
-            let text = serde_json::to_string_pretty(&document)
-                .map_err(|error| CliError::failed(format!("cannot write the result: {error}")))?;
-            anstream::println!("{text}");
+            stdout::json(&document)?;
         }
         tell(&self.say, mismatches);
         if exit == Exit::Mismatch {
