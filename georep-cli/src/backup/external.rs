@@ -12,7 +12,7 @@ use qcow2_snap::external::{
 use super::Run;
 use super::copy::copy;
 use super::outcome::Outcome;
-use super::pause::LongestPause;
+use super::pause;
 use crate::error::CliError;
 use crate::journal::{DomainEntry, OpenJournal, OverlayEntry, Phase, Step};
 use crate::plan::{Chains, PlannedDomain};
@@ -36,7 +36,6 @@ pub(super) struct Ready<'a> {
 struct Overlaid {
     /// Those that were asked for.
     overlays: Vec<Overlay>,
-    pause: Option<Duration>,
     /// When its images began to stand still.
     still_since: Option<Instant>,
     may_be_frozen: bool,
@@ -54,11 +53,7 @@ pub(super) fn back_up(
 
     let mut overlaid =
         side_by_side(&ready, AT_ONCE, |domain| put_on_overlays(run, &journal, domain));
-    let mut pause = LongestPause::default();
-    for (ready, overlaid) in ready.iter().zip(&overlaid) {
-        pause.add(&ready.planned.domain.name, overlaid.pause);
-    }
-    pause.tell(&run.say);
+    pause::tell(&run.say, &journal.read().domains);
     tell_spread(run, &overlaid);
     let copied = match first_failure(run, &mut overlaid) {
         Some(error) => Err(error),
@@ -143,7 +138,6 @@ fn put_on_overlays(run: &Run<'_>, journal: &OpenJournal, ready: &Ready<'_>) -> O
             tell(run, &planned.domain.name, &created);
             let pause = frozen_for(&created.freeze).unwrap_or(created.duration);
             Overlaid {
-                pause: Some(pause),
                 still_since: Some(created.made),
                 may_be_frozen: created.still_frozen.is_some(),
                 failed: record(journal, uuid, &created, pause).err(),

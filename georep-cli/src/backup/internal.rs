@@ -8,7 +8,7 @@ use qcow2_snap::internal::{self, SnapshotImage};
 use super::Run;
 use super::copy::copy;
 use super::outcome::Outcome;
-use super::pause::LongestPause;
+use super::pause;
 use crate::error::CliError;
 use crate::journal::{Copied, OpenJournal, Phase, Step};
 use crate::plan::{Chains, PlannedDomain};
@@ -25,8 +25,7 @@ pub(super) fn back_up(
 ) -> Result<(Outcome, OpenJournal), CliError> {
     let entry = |planned: &PlannedDomain| planned.entry(Vec::new(), images(planned));
     let journal = run.begin_journal(planned.iter().map(entry).collect())?;
-    let mut pause = LongestPause::default();
-    let copied = take(run, &journal, planned, &mut pause)
+    let copied = take(run, &journal, planned)
         .and_then(|()| copy(run, &journal, planned, &run.images(chains, Some(run.name.as_str()))));
     let left_behind = if copied.as_ref().is_ok_and(Copied::is_as_recorded) {
         prune(run, planned);
@@ -44,12 +43,7 @@ fn images(planned: &PlannedDomain) -> Vec<PathBuf> {
     planned.copied().map(|(_, image)| image.to_owned()).collect()
 }
 
-fn take(
-    run: &Run<'_>,
-    journal: &OpenJournal,
-    planned: &[PlannedDomain],
-    pause: &mut LongestPause,
-) -> Result<(), CliError> {
+fn take(run: &Run<'_>, journal: &OpenJournal, planned: &[PlannedDomain]) -> Result<(), CliError> {
     for planned in planned {
         if run.stop.is_requested() {
             return Err(CliError::failed("interrupted before the checkpoint"));
@@ -77,10 +71,9 @@ fn take(
             }
             None => format!("no pause, {} ({seconds:.1} s)", planned.state),
         };
-        pause.add(&domain.name, snapshot.pause);
         run.say.step("snapshot", format_args!("{}: {text}", domain.name));
     }
-    pause.tell(&run.say);
+    pause::tell(&run.say, &journal.read().domains);
     Ok(())
 }
 

@@ -1,50 +1,40 @@
 //! The longest that any guest stood still for the run.
 
-use std::time::Duration;
-
+use crate::journal::DomainEntry;
 use crate::say::Say;
 
-/// The longest pause so far, and whose it was.
-#[derive(Debug, Default)]
-pub(super) struct LongestPause {
-    longest: Option<(Duration, String)>,
-    guests: usize,
+/// Says it where it is not the only one, which has been said.
+pub(super) fn tell(say: &Say, domains: &[DomainEntry]) {
+    if let Some((seconds, domain, guests)) = longest(domains).filter(|&(.., guests)| guests > 1) {
+        say.step(
+            "pause",
+            format_args!("{seconds:.1} s at most of {guests} guests, {domain} the longest"),
+        );
+    }
 }
 
-impl LongestPause {
-    /// Takes note of the pause of one guest; `None` where it did not run.
-    pub(super) fn add(&mut self, domain: &str, pause: Option<Duration>) {
-        let Some(pause) = pause else { return };
-        self.guests += 1;
-        if self.longest.as_ref().is_none_or(|(longest, _)| pause > *longest) {
-            self.longest = Some((pause, domain.to_owned()));
-        }
-    }
-
-    /// Says it where it is not the only one, which has been said.
-    pub(super) fn tell(&self, say: &Say) {
-        if let Some((pause, domain)) = self.longest.as_ref().filter(|_| self.guests > 1) {
-            let seconds = pause.as_secs_f64();
-            let guests = self.guests;
-            say.step(
-                "pause",
-                format_args!("{seconds:.1} s at most of {guests} guests, {domain} the longest"),
-            );
-        }
-    }
+/// The longest pause in seconds, whose it was, and of how many guests that ran.
+fn longest(domains: &[DomainEntry]) -> Option<(f64, &str, usize)> {
+    let paused = domains.iter().filter_map(|d| Some((d.pause_seconds?, d.name.as_str())));
+    let guests = paused.clone().count();
+    let (seconds, domain) = paused.reduce(|a, b| if b.0 > a.0 { b } else { a })?;
+    Some((seconds, domain, guests))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::tests::journal;
 
     #[test]
     fn the_longest_pause_counts_and_guests_that_did_not_run_do_not() {
-        let mut pause = LongestPause::default();
-        for (domain, seconds) in [("a", Some(2)), ("b", None), ("c", Some(3)), ("d", Some(1))] {
-            pause.add(domain, seconds.map(Duration::from_secs));
-        }
-        assert_eq!(pause.longest, Some((Duration::from_secs(3), "c".to_owned())));
-        assert_eq!(pause.guests, 3);
+        assert_eq!(longest(&[]), None);
+        let domain = |(name, pause_seconds): (&str, Option<f64>)| {
+            let entry = journal("georep-1").domains.remove(0);
+            DomainEntry { name: name.to_owned(), pause_seconds, ..entry }
+        };
+        let domains =
+            [("a", Some(2.0)), ("b", None), ("c", Some(3.0)), ("d", Some(1.0))].map(domain);
+        assert_eq!(longest(&domains), Some((3.0, "c", 3)));
     }
 }
