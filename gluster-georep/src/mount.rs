@@ -77,7 +77,7 @@ pub struct ClientMount<'a> {
     mount_point: PathBuf,
     mounted: bool,
     /// Locks the directory, as long as this process lives: what is not locked was left behind.
-    _lock: File,
+    lock: File,
 }
 
 impl<'a> ClientMount<'a> {
@@ -139,7 +139,7 @@ impl<'a> ClientMount<'a> {
             .and_then(|lock| lock.lock().map(|()| lock))
             .map_err(|e| failed(&directory, e))?;
         let mount_point = directory.join(MOUNT_POINT);
-        let mount = Self { tools, directory, mount_point, mounted: false, _lock: lock };
+        let mount = Self { tools, directory, mount_point, mounted: false, lock };
         fs::create_dir(&mount.mount_point).map_err(|e| failed(&mount.directory, e))?;
         Ok(mount)
     }
@@ -297,6 +297,8 @@ impl Drop for ClientMount<'_> {
     fn drop(&mut self) {
         // On the way out of an error there is nobody left to tell.
         let _ = self.take_down();
+        // By hand: what another thread has just forked holds the file until it is another program.
+        let _ = self.lock.unlock();
     }
 }
 

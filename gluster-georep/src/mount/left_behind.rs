@@ -66,7 +66,7 @@ impl<'a> ClientMount<'a> {
             return None;
         }
         let directory = directory.to_owned();
-        let mut mount = Self { tools, directory, mount_point, mounted: false, _lock: lock };
+        let mut mount = Self { tools, directory, mount_point, mounted: false, lock };
         mount.mounted = mount.is_mounted().unwrap_or(true);
         Some(mount)
     }

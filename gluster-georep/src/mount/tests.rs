@@ -101,8 +101,6 @@ fn what_is_still_in_the_directory_is_never_removed() {
 fn left_by_a_killed_process(world: &World) -> PathBuf {
     let mut mount = ClientMount::read_write(&world.tools, "p1", "gv1").unwrap();
     let mount_point = mount.path().to_owned();
-    // Unlocked by hand, as what another test forks may hold it for a moment.
-    mount._lock.unlock().unwrap();
     mount.mounted = false;
     mount.directory = PathBuf::new();
     mount_point
