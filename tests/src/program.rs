@@ -12,6 +12,14 @@ pub fn georep() -> PathBuf {
     BUILT.get_or_init(build).clone()
 }
 
+/// A command line of it. Of the environment of the tests it has only the `PATH`: where there is `CI`,
+/// for one, even a dumb terminal gets colours.
+pub fn command() -> Command {
+    let mut command = Command::new(georep());
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+}
+
 /// Whether this machine has the program called `name`. Where it has not, that is told, or, where
 /// nothing may be skipped, a failure.
 pub fn is_installed(name: &str, package: &str) -> bool {

@@ -120,7 +120,7 @@ impl Secondary {
 
     /// A command line of `georep`.
     pub fn georep(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(program::georep());
+        let mut command = program::command();
         let path = std::env::var("PATH").unwrap_or_default();
         command.args(args).env("PATH", format!("{}:{path}", self.text("bin")));
         command

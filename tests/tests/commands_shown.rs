@@ -3,11 +3,10 @@
 //! another test does. And every test that stands for a promise is there.
 
 use std::fs;
-use std::process::Command;
 
 use georep_tests::documents::{Mark, RUN, all, blocks, root};
 use georep_tests::output::text;
-use georep_tests::program::georep;
+use georep_tests::program;
 
 /// Stands for the name of a run that a shell's variable has.
 const A_RUN: &str = "georep-20261124T020000Z";
@@ -25,7 +24,7 @@ fn every_georep_line_is_understood() {
                 A_RUN.clone_into(word);
             }
         }
-        let output = Command::new(georep()).args(&call).arg("--help").output().expect("georep");
+        let output = program::command().args(&call).arg("--help").output().expect("georep");
         if !output.status.success() {
             refused.push(format!("{place}: georep {}\n{}", call.join(" "), text(&output)));
         }

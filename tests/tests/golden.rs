@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::thread;
 
 use georep_tests::golden::{assert_golden, assert_is};
 use georep_tests::images::run_all;
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn help() {
-    let help = |args: &[&str]| text(&Command::new(program::georep()).args(args).output().unwrap());
+    let help = |args: &[&str]| text(&program::command().args(args).output().unwrap());
     assert_golden("help", &help(&["--help"]));
     for command in COMMANDS {
         let shown = help(&[command, "--help"]);
@@ -109,8 +110,18 @@ fn all_ways(name: &str, command: impl Fn() -> Command) {
     }
 }
 
+/// The same for commands that wait, all at once.
+fn at_once(each: impl Fn(&str, Way) + Sync) {
+    thread::scope(|scope| {
+        for (way, how) in WAYS {
+            let each = &each;
+            scope.spawn(move || each(way, how));
+        }
+    });
+}
+
 fn backups() {
-    for (way, how) in WAYS {
+    at_once(|way, how| {
         let world = World::with_vms(&Scenario::healthy(), &Images::prepare());
         let pool = world.pool();
         let pool = pool.to_str().unwrap();
@@ -120,7 +131,7 @@ fn backups() {
             let command = world.georep_apart(&[&args, more].concat());
             assert_golden(&format!("backup-{method}-{way}"), &look(command, how));
         }
-    }
+    });
 }
 
 /// Runs as they may end, from their journals.
@@ -160,7 +171,7 @@ fn status() {
 
 /// What else is called on the primary.
 fn primary() {
-    for (way, how) in WAYS {
+    at_once(|way, how| {
         let world = World::with_vms(&Scenario::healthy(), &Images::prepare());
         let (pool, job) = (world.pool(), world.path().join("gv1.toml"));
         let image = pool.join("web-root.qcow2");
@@ -177,7 +188,7 @@ fn primary() {
         ] {
             assert_golden(&format!("{name}-{way}"), &look(world.georep_apart(args), how));
         }
-    }
+    });
 }
 
 /// What is called with the primary gone.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output};
 
 use georep_tests::images::run_all;
-use georep_tests::program::georep;
+use georep_tests::program;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -55,7 +55,7 @@ impl Images {
 }
 
 fn inspect(args: &[&Path]) -> Output {
-    Command::new(georep()).arg("inspect").args(args).output().unwrap()
+    program::command().arg("inspect").args(args).output().unwrap()
 }
 
 fn json(args: &[&Path]) -> Value {

@@ -227,12 +227,7 @@ fn is_wrong(output: &Output, words: &[&str]) {
 }
 
 fn verify(pool: &Path, args: &[&str]) -> Output {
-    Command::new(program::georep())
-        .args(["verify", "--path"])
-        .arg(pool)
-        .args(args)
-        .output()
-        .unwrap()
+    program::command().args(["verify", "--path"]).arg(pool).args(args).output().unwrap()
 }
 
 fn text(output: &Output) -> String {
@@ -588,7 +583,7 @@ fn cannot_be_verified() {
     {
         assert_exit(&verify(empty.path(), usage), 2);
     }
-    let nothing = Command::new(program::georep()).arg("verify").output().unwrap();
+    let nothing = program::command().arg("verify").output().unwrap();
     assert_exit(&nothing, 2);
 
     let site = Site::healthy();
@@ -685,7 +680,7 @@ fn memory() {
     fs::write(site.pool().join("raw.img"), vec![1; 100 << 20]).unwrap();
     site.define(1, &[("scattered.qcow2", "qcow2"), ("raw.img", "raw")]);
     site.backed_up("external", "full");
-    let mut run = Command::new(program::georep())
+    let mut run = program::command()
         .args(["verify", "--level", "full", "--path"])
         .arg(site.there())
         .spawn()
