@@ -6,6 +6,9 @@ use libtest_mimic::{Arguments, Trial};
 
 use crate::testbed::NOTHING_SKIPPED;
 
+/// Most of the time a run on a simulated cluster waits.
+const AT_ONCE: usize = 8;
+
 /// Runs tests that need qemu-img. Without it they are shown as ignored, with a line on top that says
 /// so; where nothing may be skipped, as in CI, that is a failure.
 pub fn run_all(of: &str, tests: &'static [(&str, fn())]) -> ExitCode {
@@ -23,5 +26,7 @@ pub fn run_all(of: &str, tests: &'static [(&str, fn())]) -> ExitCode {
         })
         .with_ignored_flag(missing)
     };
-    libtest_mimic::run(&Arguments::from_args(), tests.iter().map(trial).collect()).exit_code()
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(AT_ONCE);
+    libtest_mimic::run(&arguments, tests.iter().map(trial).collect()).exit_code()
 }

@@ -161,7 +161,7 @@ fn not_frozen() {
 }
 
 fn slow_merge() {
-    let args = ["--method", "external", "--domain", "vm1", "--bandwidth", "1", "--verify", "none"];
+    let args = ["--method", "external", "--domain", "vm1", "--bandwidth", "4", "--verify", "none"];
     let mut run = start_georep(&[BACKUP, &args].concat());
     // The job may be over in a second: one answer is both what is waited for and what is looked at.
     let job = shell(
@@ -172,7 +172,7 @@ fn slow_merge() {
          done",
     );
     assert_eq!(run.wait().expect("it runs").code(), Some(0));
-    assert!(job.contains("bandwidth=1048576") || job.contains("bandwidth=1\n"), "{job}");
+    assert!(job.contains("bandwidth=4194304") || job.contains("bandwidth=4\n"), "{job}");
     assert_as_before();
 }
 

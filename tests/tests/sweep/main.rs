@@ -7,7 +7,7 @@
 //!
 //! What is run, and how much of it at once, the environment says:
 //! - `GEOREP_SWEEP` is `all`, how many cases, spread over all of them, or `list`, to see their names;
-//!   without it all cases of backups are run, and some of recoveries;
+//!   without it a sample is run;
 //! - `GEOREP_SWEEP_CASE` is a part of the names of those that are run;
 //! - `GEOREP_SWEEP_AT_ONCE` is how many worlds there are at the same time.
 
@@ -29,9 +29,8 @@ use georep_tests::simulated::vms::Images;
 use self::case::{Case, Method, Stage};
 use self::play::Played;
 
-/// How many of the cases of recoveries are run, besides all those of backups, where nobody asks for
-/// more.
-const RECOVERIES: usize = 100;
+/// How many cases are run where nobody asks for more.
+const SAMPLE: usize = 300;
 
 /// How many worlds there are at once: most of the time a run waits.
 const AT_ONCE: usize = 48;
@@ -95,22 +94,17 @@ fn chosen(all: &[Case]) -> Vec<&Case> {
     // The same ones each time, and no more of one kind than of another.
     let mut spread: Vec<_> = all.iter().collect();
     spread.sort_by_key(|case| digest(&case.to_string()));
-    match env::var("GEOREP_SWEEP").as_deref() {
-        Ok("all") => spread,
+    let count = match env::var("GEOREP_SWEEP").as_deref() {
+        Ok("all") => all.len(),
         Ok("list") => {
             all.iter().for_each(|case| println!("{case}"));
-            Vec::new()
+            0
         }
-        Ok(number) => {
-            let count = number.parse().expect("GEOREP_SWEEP is `all`, `list` or a number");
-            spread.into_iter().take(count).collect()
-        }
-        Err(_) => {
-            let (backups, recoveries): (Vec<_>, Vec<_>) =
-                spread.into_iter().partition(|case| case.stage == Stage::Backup);
-            backups.into_iter().chain(recoveries.into_iter().take(RECOVERIES)).collect()
-        }
-    }
+        Ok(number) => number.parse().expect("GEOREP_SWEEP is `all`, `list` or a number"),
+        Err(_) => SAMPLE,
+    };
+    spread.truncate(count);
+    spread
 }
 
 /// FNV-1a, with the end of the text mixed into all of it.
