@@ -41,6 +41,7 @@ mod status;
 mod stdout;
 mod suggest;
 mod teller;
+mod terminal;
 mod tools;
 mod unknown_session;
 mod verify;

@@ -37,8 +37,8 @@ use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::pool::Pool;
 use crate::retry::patiently;
-use crate::status::columns;
 use crate::stdout;
+use crate::terminal;
 use crate::tools::{connections, search_path};
 
 /// How long a command may take that others take a second for.
@@ -46,9 +46,6 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long a subject may take: a few such commands.
 const SUBJECT_LIMIT: Duration = Duration::from_secs(120);
-
-/// How wide the lines are where no terminal says so.
-const COLUMNS: usize = 80;
 
 /// Runs `georep doctor`.
 ///
@@ -58,7 +55,7 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<Exit, CliError> {
     let report = Report { sections: examine(args) };
     let text = match args.json {
         true => report.json(),
-        false => report.text(columns().unwrap_or(COLUMNS)),
+        false => report.text(terminal::columns().unwrap_or(terminal::USUAL.0)),
     };
     stdout::print(text)?;
     Ok(report.exit())

@@ -1,20 +1,16 @@
 //! The lines at the end of a terminal that change in place: what is going on right now.
 
 use std::fmt::Write;
-use std::io::{IsTerminal, stderr};
+use std::io::stderr;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
-use rustix::termios::{Winsize, tcgetwinsize};
 
 use super::units::{bytes, left as left_over};
+use crate::terminal::{moves_cursor, size};
 
 /// How often the time is drawn anew while nothing else happens.
 const TICK: Duration = Duration::from_millis(200);
-
-/// How wide what nobody has said the width of is taken for.
-pub(super) const USUAL_COLUMNS: usize = 80;
-const MOST_COLUMNS: usize = 120;
 
 const BAR: &str = "{since}  {prefix:<10}  {msg} [{bar:8}] {amount}";
 const TEXT: &str = "{since}  {prefix:<10}  {wide_msg}";
@@ -29,28 +25,14 @@ pub(super) struct Live {
 impl Live {
     /// Where stderr is a terminal that can move its cursor.
     pub(super) fn on_terminal(started: Instant) -> Option<Self> {
-        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
-        (!is_dumb && stderr().is_terminal()).then(|| Self { started, lines: MultiProgress::new() })
-    }
-
-    /// How many columns it has, as far as lines of that length are easy to read.
-    pub(super) fn columns(&self) -> usize {
-        self.width().min(MOST_COLUMNS)
-    }
-
-    #[expect(clippy::unused_self, reason = "there is a terminal only where there is this")]
-    fn width(&self) -> usize {
-        match tcgetwinsize(stderr()) {
-            Ok(Winsize { ws_col: columns @ 1.., .. }) => columns.into(),
-            _ => USUAL_COLUMNS,
-        }
+        moves_cursor(&stderr()).then(|| Self { started, lines: MultiProgress::new() })
     }
 
     /// Prints a line above those that change. What does not fit goes on below, that far from the
     /// left.
     pub(super) fn above(&self, line: &str, indent: usize) {
         let indent = " ".repeat(indent);
-        let options = textwrap::Options::new(self.width()).subsequent_indent(&indent);
+        let options = textwrap::Options::new(size(stderr()).0).subsequent_indent(&indent);
         let line = textwrap::fill(line, options);
         self.lines.suspend(|| anstream::eprintln!("{line}"));
     }

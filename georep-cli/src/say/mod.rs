@@ -7,6 +7,7 @@ mod units;
 mod waiting;
 
 use std::fmt::Display;
+use std::io::stderr;
 use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 
 use self::live::Live;
 use crate::args::ProgressMode;
+use crate::terminal;
 
 pub(crate) use progress::Progress;
 pub(crate) use units::{bytes, count, duration, rate};
@@ -21,6 +23,9 @@ pub(crate) use waiting::Waiting;
 
 /// Where the text of a line begins.
 const TEXT_COLUMN: usize = 24;
+
+/// A picture that is wider is hard to read.
+const MOST_COLUMNS: usize = 120;
 
 const DIM: Style = Style::new().dimmed();
 const WARN: Style = AnsiColor::Yellow.on_default();
@@ -111,8 +116,8 @@ impl Say {
     /// How wide a picture may be.
     pub(crate) fn columns(&self) -> usize {
         match &self.out {
-            Out::Live(live) => live.columns(),
-            _ => live::USUAL_COLUMNS,
+            Out::Live(_) => terminal::size(stderr()).0.min(MOST_COLUMNS),
+            _ => terminal::USUAL.0,
         }
     }
 

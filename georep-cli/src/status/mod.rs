@@ -3,9 +3,9 @@
 mod age;
 mod fit;
 mod json;
+mod screen;
 mod state;
 mod table;
-mod terminal;
 mod text;
 mod watch;
 
@@ -15,7 +15,6 @@ use gluster_georep::{Gluster, Roster, Session, SessionStatus, VolumeInfo};
 use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use self::state::State;
-pub(crate) use self::terminal::columns;
 use crate::args::StatusArgs;
 use crate::error::CliError;
 use crate::exit_code::Exit;
@@ -23,6 +22,7 @@ use crate::retry::patiently;
 use crate::runs::{ProvenCopy, newest_proven};
 use crate::state_dir::journals;
 use crate::stdout;
+use crate::terminal;
 use crate::tools::search_path;
 use crate::unknown_session;
 

@@ -9,13 +9,14 @@ use jiff::{Timestamp, Unit};
 use tool_command::Stop;
 
 use super::fit::{printable, wrapped};
-use super::terminal::{self, Screen};
+use super::screen::Screen;
 use super::{Overview, ask, exit, none, shown};
 use crate::args::StatusArgs;
 use crate::error::CliError;
 use crate::exit_code::Exit;
 use crate::signals;
 use crate::stdout::{cannot_write, print};
+use crate::terminal;
 
 const SLICE: Duration = Duration::from_millis(100);
 const DIM: Style = Style::new().dimmed();

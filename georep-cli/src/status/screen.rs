@@ -1,13 +1,11 @@
-//! The terminal on stdout, if there is one.
+//! A screen of text that is drawn anew in place.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
-use rustix::termios::{Winsize, tcgetwinsize};
 
-/// What a terminal that does not know its size is taken for.
-const USUAL: (usize, usize) = (80, 24);
+use crate::terminal::{moves_cursor, size};
 
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
@@ -16,20 +14,6 @@ const CLEAR_LINE: &str = "\x1b[K";
 /// From the cursor on.
 const CLEAR_BELOW: &str = "\x1b[J";
 
-/// How wide the lines may be; nothing where stdout is no terminal.
-pub(crate) fn columns() -> Option<usize> {
-    io::stdout().is_terminal().then(|| size().0)
-}
-
-fn size() -> (usize, usize) {
-    match tcgetwinsize(io::stdout()) {
-        Ok(Winsize { ws_col: columns @ 1.., ws_row: rows @ 1.., .. }) => {
-            (columns.into(), rows.into())
-        }
-        _ => USUAL,
-    }
-}
-
 /// The whole terminal, drawn anew in place. What it showed before comes back when this is dropped.
 #[derive(Debug)]
 pub(super) struct Screen(());
@@ -37,8 +21,7 @@ pub(super) struct Screen(());
 impl Screen {
     /// Takes the terminal over; `None` where there is none, or one that cannot move its cursor.
     pub(super) fn take() -> io::Result<Option<Self>> {
-        let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
-        if is_dumb || !io::stdout().is_terminal() {
+        if !moves_cursor(&io::stdout()) {
             return Ok(None);
         }
         say(ENTER)?;
@@ -51,7 +34,7 @@ impl Screen {
             ColorChoice::Never => strip_str(text).to_string(),
             _ => text.to_owned(),
         };
-        say(&picture(&text, size().1))
+        say(&picture(&text, size(io::stdout()).1))
     }
 }
 
