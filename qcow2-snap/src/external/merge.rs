@@ -6,13 +6,15 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::Overlay;
-use super::commit::{CommitEvent, CommitOptions, Committed, Look, Watch};
 use super::convergence::Convergence;
 use super::hidden;
+use super::look::Look;
+use super::options::CommitOptions;
 use super::redefine::redefine;
 use super::step::Step;
 use super::stray::Stray;
+use super::watch::{CommitEvent, Watch};
+use super::{Committed, Overlay};
 use crate::Error;
 use crate::image;
 use crate::qemu_img::QemuImg;

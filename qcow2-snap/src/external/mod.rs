@@ -32,23 +32,28 @@ mod convergence;
 mod create;
 mod freeze;
 mod hidden;
+mod look;
 mod merge;
+mod options;
 mod planned;
 mod redefine;
 mod remove;
 mod settle;
 mod step;
 mod stray;
+mod watch;
 
 use std::path::PathBuf;
 
-pub use commit::{CommitEvent, CommitOptions, Committed, Watch, commit};
+pub use commit::commit;
 pub use create::{CreateStep, Created, PlannedOverlay, Prepared, create, prepare};
 pub use freeze::{Freeze, Quiesce, thaw};
+pub use options::CommitOptions;
 pub use planned::{commit_commands, create_commands};
 pub use remove::remove_overlay;
 pub use settle::settle;
 pub use step::{Step, next_step};
+pub use watch::{CommitEvent, CommitProgress, Watch};
 
 /// An overlay that a disk of a domain is on, or was to be put on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,11 +75,16 @@ pub struct Overlay {
     pub merge_begun: bool,
 }
 
-/// How far a commit is. Equal numbers do not mean that it is done: the guest goes on writing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CommitProgress {
-    /// Bytes merged.
-    pub done: u64,
-    /// Bytes known to merge; grows while the guest writes.
-    pub total: u64,
+/// An overlay whose content is in its base, and that its domain does not use any more.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use = "the overlay's file is still there"]
+pub struct Committed {
+    overlay: Overlay,
+}
+
+impl Committed {
+    /// The overlay.
+    pub fn overlay(&self) -> &Overlay {
+        &self.overlay
+    }
 }
