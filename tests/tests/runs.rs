@@ -18,6 +18,7 @@ const TESTS: &[(&str, fn())] = &[
     ("a_copy_that_differs_is_no_proof", differs),
     ("metrics_say_when_the_copy_was_proven_and_promtool_accepts_them", metrics),
     ("alerts_and_dashboard_ask_for_metrics_that_there_are", monitoring),
+    ("each_alert_fires_when_it_should_and_not_before", alerts),
     ("a_hook_gets_the_result_and_changes_nothing", hooks),
     ("progress_as_json_is_one_object_a_line_and_ends_with_the_result", json_lines),
     ("progress_none_says_nothing_but_what_is_wrong", quiet),
@@ -148,17 +149,20 @@ fn check_with_promtool(file: &PathBuf) {
     assert!(checked.status.success() && checked.stderr.is_empty(), "{checked:?}");
 }
 
+fn alerts() {
+    if is_installed("promtool", "prometheus") {
+        let tests = concat!(env!("CARGO_MANIFEST_DIR"), "/alerts.yml");
+        let tested = Command::new("promtool").args(["test", "rules", tests]).output().unwrap();
+        assert_exit(&tested, 0);
+    }
+}
+
 /// What the files for Prometheus and Grafana ask for, some run of the kind has written.
 fn monitoring() {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/monitoring");
     let read = |name: &str| fs::read_to_string(format!("{directory}/{name}")).unwrap();
     let (alerts, dashboard) = (read("alerts.yml"), read("grafana.json"));
     let _: Value = serde_json::from_str(&dashboard).unwrap();
-    if is_installed("promtool", "prometheus") {
-        let rules = format!("{directory}/alerts.yml");
-        let checked = Command::new("promtool").args(["check", "rules", &rules]).output().unwrap();
-        assert_exit(&checked, 0);
-    }
     let world = world();
     let file = world.path().join("georep.prom");
     assert_exit(&backup(&world, &["--metrics-file", file.to_str().unwrap()]), 0);
