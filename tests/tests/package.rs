@@ -69,9 +69,7 @@ fn what_is_installed_can_be_used() {
         debian.shell(&format!("man georep-{command} | grep -q 'EXIT STATUS'"));
     }
     debian.shell("man georep | grep -q georep-backup");
-    debian.shell("bash -c '. /usr/share/bash-completion/completions/georep; complete -p georep'");
-    debian.shell("test -s /usr/share/zsh/vendor-completions/_georep");
-    debian.shell("test -s /usr/share/fish/vendor_completions.d/georep.fish");
+    assert_every_shell_completes(&debian);
 
     assert_eq!(script(&debian), "georep");
     let shim = debian.shell(&format!("python3 {SCRIPTS}/schedule_georep.py --version"));
@@ -92,6 +90,26 @@ fn what_is_installed_can_be_used() {
     debian.shell("cp /usr/share/doc/georep/examples/gv1.toml /etc/georep/");
     let job = debian.output("georep job /etc/georep/gv1.toml --dry-run");
     assert_eq!(job.status.code(), Some(1), "{}", text(&job));
+}
+
+/// Each in its own way is asked what `georep back` may become.
+#[track_caller]
+fn assert_every_shell_completes(debian: &Fresh) {
+    debian.shell("apt-get install --quiet --yes --no-install-recommends fish zsh");
+    let bash = "bash -c '. /usr/share/bash-completion/completions/georep
+        COMP_WORDS=(georep back) COMP_CWORD=1
+        $(complete -p georep | grep -o \"\\-F [^ ]*\" | cut -c4-) georep back georep
+        echo ${COMPREPLY[@]}'";
+    assert_eq!(debian.shell(bash), "backup");
+    let fish = debian.shell("fish --command 'complete --do-complete \"georep back\"'");
+    assert_eq!(fish.split_whitespace().next(), Some("backup"), "{fish}");
+    // Types it at a prompt, and presses the tab key.
+    let zsh = "zsh -f -c 'zmodload zsh/zpty; zpty shell zsh -f -i
+        zpty -w shell \"PS1=; autoload -U compinit; compinit -u; cd /\"
+        zpty -w -n shell \"georep back\t --metho\t\"
+        zpty -r -m shell seen \"*georep backup *--method*\"; echo $seen'";
+    let seen = debian.shell(&format!("timeout 60 {zsh}"));
+    assert!(seen.contains("--method"), "{seen}");
 }
 
 fn upgrade() {
