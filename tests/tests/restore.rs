@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 const TESTS: &[(&str, fn())] = &[
     ("an_external_run_is_restored_with_its_chains_and_paths", external),
     ("an_internal_run_is_restored_to_its_snapshot", internal),
+    ("an_external_run_is_defined_where_it_lies", in_place),
+    ("what_cannot_be_run_on_where_it_lies_is_not_defined_there", unfit_in_place),
     ("a_dry_run_prints_what_does_the_same_and_changes_nothing", dry_run),
     ("a_copy_that_is_not_as_recorded_defines_nothing_and_leaves_nothing", mismatch),
     ("what_is_there_already_is_not_touched", taken),
@@ -143,6 +145,53 @@ fn internal() {
     let left = site.shell("cd ../to; find . -type f | sort | xargs");
     assert_eq!(left, "./a/web.qcow2 ./db.qcow2 ./golden.qcow2");
     site.shell("for image in ../to/a/web.qcow2 ../to/db.qcow2; do qemu-img check -q $image; done");
+}
+
+fn in_place() {
+    let site = site();
+    let before = pool_digest(&site);
+    let web =
+        |args: &[&str]| site.run("restore", &[&["--in-place", "--domain", "web"], args].concat());
+    let output = web(&["--dry-run"]);
+    assert_exit(&output, 0);
+    assert_eq!(site.domains("defined"), [""; 0]);
+    let script = String::from_utf8(output.stdout).unwrap();
+    assert!(!script.contains("cp ") && script.contains("virsh define"), "{script}");
+
+    let output = web(&["--json"]);
+    assert_exit(&output, 0);
+    assert_says(&output, &["in place", "web defined on 3 images of the pool; not started"]);
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["domains"][0]["defined"], true);
+    let xml = site.manifest()["domains"][0]["xml"].as_str().unwrap().to_owned();
+    let pool = format!("'{}/", fs::canonicalize(site.path("pool")).unwrap().display());
+    assert_eq!(site.domains("defined"), [xml.replace("'/vm/", &pool)]);
+    assert_eq!(pool_digest(&site), before, "nothing is written");
+    assert!(!site.path("to").exists());
+
+    assert_exit(&web(&[]), 1);
+    assert_exit(&web(&["--to", &site.text("to")]), 2);
+}
+
+fn unfit_in_place() {
+    let refused = |site: &Secondary, exit: i32, words: &[&str]| {
+        let output = site.run("restore", &["--in-place"]);
+        assert_exit(&output, exit);
+        assert_says(&output, words);
+        assert_nothing_restored(site);
+    };
+    let words =
+        ["`db.qcow2` names its backing file `/vm/golden.qcow2`", "where the primary had it"];
+    refused(&site(), 1, &words);
+    refused(&internal_site(), 1, &["is internal", "--to"]);
+    let damaged = site();
+    let rebase = format!("-F qcow2 -b {}/golden.qcow2 db.qcow2", damaged.text("pool"));
+    damaged.shell(&format!("qemu-img rebase -q -u -f qcow2 {rebase}"));
+    record(&damaged, "external");
+    damaged.shell("printf X | dd of=db.qcow2 bs=1 seek=300 conv=notrunc 2>/dev/null");
+    refused(&damaged, 4, &["db.qcow2", "nothing was defined"]);
+    record(&damaged, "external");
+    assert_exit(&damaged.run("restore", &["--in-place"]), 0);
 }
 
 fn dry_run() {

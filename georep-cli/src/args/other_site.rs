@@ -2,23 +2,28 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::{ProgressArgs, parse_run};
 use crate::rehearse::Sign;
 
 /// What `restore` takes.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("place").args(["to", "in_place"]).required(true)))]
 #[command(after_help = format!("\
 Works at the other site alone, with the primary gone. The images are copied out of the secondary, which
 is only read, compared with the run's manifest, and the domains are defined on the copies; they are not
 started. Of a run with the internal method the disks are as they were at its snapshot, without the
 memory: the domain starts as after a power cut at that moment.
 
+With --in-place, to fail over, nothing is copied: the domains of a run with the external method are
+defined on the images where they lie, and write to them once they are started.
+
 Examples:
   mount -t glusterfs -o ro dr:/gv2 /mnt/gv2
   georep restore --path /mnt/gv2 --to /var/lib/libvirt/images --dry-run
   georep restore --path /mnt/gv2 --to /var/lib/libvirt/images --domain web
+  georep restore --path /vm --in-place
 
 {AT_THE_OTHER_SITE}"))]
 pub(crate) struct RestoreArgs {
@@ -33,7 +38,10 @@ pub(crate) struct RestoreArgs {
     pub domain: Vec<String>,
     /// Directory that the images are copied into; it is made where it is not there
     #[arg(long, value_name = "DIR")]
-    pub to: PathBuf,
+    pub to: Option<PathBuf>,
+    /// Define the domains on the images where they lie, and copy nothing
+    #[arg(long)]
+    pub in_place: bool,
     /// libvirt connection [default: libvirt's own]
     #[arg(long, value_name = "URI")]
     pub connect: Option<String>,

@@ -2,7 +2,8 @@
 //!
 //! The secondary is only read. Everything is compared with the manifest twice: where it lies,
 //! before anything is copied, and what was copied, before anything is defined. On every way out but
-//! the good one all that was made is taken away again.
+//! the good one all that was made is taken away again. To fail over nothing is copied, and the
+//! domains are defined on what lies there.
 
 mod chain;
 mod choice;
@@ -55,28 +56,31 @@ pub(crate) fn run(args: &RestoreArgs) -> Result<Exit, CliError> {
     let choice = Choice::make(&args.path, args.run.as_deref(), &args.domain)?;
     let path = search_path();
     let virsh = Virsh::new(path.find("virsh")?, args.connect.clone());
-    let plan = Plan::make(&choice, &args.to)?;
+    let plan = match &args.to {
+        Some(to) => Plan::copy_into(&choice, to)?,
+        None => Plan::in_place(&choice)?,
+    };
     plan.must_be_new(&virsh)?;
     if args.dry_run {
         let qemu_img = QemuImg::new(path.find("qemu-img")?);
         anstream::print!("{}", script::script(&plan, &qemu_img, args.connect.as_deref())?);
         return Ok(Exit::Done);
     }
-    let say = Say::begin(
-        format_args!(
-            "restore of {} ({}) from `{}` to `{}`",
-            choice.manifest.run,
-            choice.manifest.method,
-            choice.pool.display(),
-            plan.to.display()
-        ),
-        args.progress.mode,
-    );
+    let say = Say::begin(headline(&plan), args.progress.mode);
     let stop = signals::catch()?;
     let qemu_img = QemuImg::new(path.find("qemu-img")?.stopped_by(&stop));
     let restore = Restore { plan: &plan, virsh, qemu_img, say, stop };
     let result = restore.run();
     report::report(&plan, &restore.say, args.json, result)
+}
+
+fn headline(plan: &Plan<'_>) -> String {
+    let Choice { pool, manifest } = plan.choice;
+    let from = format!("restore of {} ({})", manifest.run, manifest.method);
+    match plan.is_in_place() {
+        true => format!("{from} in place, in `{}`", pool.display()),
+        false => format!("{from} from `{}` to `{}`", pool.display(), plan.to.display()),
+    }
 }
 
 impl Restore<'_, '_> {
@@ -97,6 +101,10 @@ impl Restore<'_, '_> {
             );
         }
         self.compare()?;
+        if plan.is_in_place() {
+            self.define()?;
+            return Ok(Vec::new());
+        }
         let mut made = Made::default();
         made.directory(&plan.to)?;
         plan.must_have_room()?;

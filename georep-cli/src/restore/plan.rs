@@ -21,7 +21,7 @@ use crate::say::bytes;
 pub(super) struct Plan<'m> {
     /// Where from.
     pub choice: &'m Choice,
-    /// Where to, absolute.
+    /// Where to, absolute: the pool itself where nothing is copied.
     pub to: PathBuf,
     /// The images, those behind others first.
     pub images: Vec<Needed<'m>>,
@@ -47,13 +47,8 @@ impl<'m> Plan<'m> {
     ///
     /// # Errors
     /// Where an image cannot be read, a definition not be changed, or a file is there already.
-    pub(super) fn make(choice: &'m Choice, to: &Path) -> Result<Self, CliError> {
-        let to = place(choice, to)?;
-        let images = chain::needed(choice)?;
-        let domains = &choice.manifest.domains;
-        let domains = domains.iter().map(|record| planned(choice, &to, record));
-        let domains = domains.collect::<Result<Vec<_>, _>>()?;
-        let plan = Self { choice, to, images, domains };
+    pub(super) fn copy_into(choice: &'m Choice, to: &Path) -> Result<Self, CliError> {
+        let plan = Self::onto(choice, place(choice, to)?)?;
         let taken =
             plan.files().into_iter().map(|file| plan.to.join(file)).find(|file| taken(file));
         match taken {
@@ -61,6 +56,53 @@ impl<'m> Plan<'m> {
                 .hint("nothing is overwritten: name another directory with --to, or move it away")),
             None => Ok(plan),
         }
+    }
+
+    /// Plans to define the domains of `choice` on the images where they lie. Changes nothing.
+    ///
+    /// # Errors
+    /// Where these cannot be run on as they are: what an internal run left is whole in its snapshots
+    /// only, and the name of a backing file may lead elsewhere.
+    pub(super) fn in_place(choice: &'m Choice) -> Result<Self, CliError> {
+        let run = &choice.manifest.run;
+        if choice.is_internal() {
+            let text =
+                format!("{run} is internal: its images were written to while they were copied");
+            return Err(CliError::failed(text)
+                .hint("what its snapshots hold is whole: have it taken out, with --to"));
+        }
+        let plan = Self::onto(choice, choice.pool.clone())?;
+        for image in &plan.images {
+            let here = image.backing.map(|backing| plan.to.join(backing.image));
+            let named = image.record.backing_file.as_deref().map(Path::new);
+            if let (Some(here), Some(named)) = (here, named)
+                && named.is_absolute()
+                && named != here
+            {
+                let (image, named) = (image.path().display(), named.display());
+                let text = format!(
+                    "`{image}` names its backing file `{named}`, which lies in `{}` here",
+                    here.display()
+                );
+                return Err(CliError::failed(text).hint(
+                    "mount the volume where the primary had it, or have it copied, with --to",
+                ));
+            }
+        }
+        Ok(plan)
+    }
+
+    fn onto(choice: &'m Choice, to: PathBuf) -> Result<Self, CliError> {
+        let images = chain::needed(choice)?;
+        let domains = &choice.manifest.domains;
+        let domains = domains.iter().map(|record| planned(choice, &to, record));
+        let domains = domains.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { choice, to, images, domains })
+    }
+
+    /// Whether nothing is copied.
+    pub(super) fn is_in_place(&self) -> bool {
+        self.to == self.choice.pool
     }
 
     /// Every file that will be made, relative to where it goes.
@@ -186,7 +228,7 @@ fn planned<'m>(
     let nvram_here = nvram.and_then(|file| chain::in_pool(choice, file));
     match (nvram, &nvram_here) {
         (Some(_), Some(_)) => {
-            warnings.push("its UEFI variables are copied as they are, and not compared".to_owned());
+            warnings.push("its UEFI variables are taken as they are, and not compared".to_owned());
         }
         (Some(file), None) => warnings.push(format!(
             "its UEFI variables `{}` are not part of the copy; libvirt makes new ones where that \

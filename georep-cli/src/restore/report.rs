@@ -11,7 +11,7 @@ use crate::exit_code::Exit;
 use crate::say::{Say, bytes, count};
 use crate::stdout;
 
-/// What has been restored, image by image.
+/// What has been copied, image by image.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct RestoredImage {
@@ -83,16 +83,16 @@ pub(super) fn report(
     if let Some(error) = failed {
         return Err(error);
     }
-    let read = bytes(images.iter().map(|image| image.read).sum());
     let names: Vec<_> = plan.domains.iter().map(|domain| domain.record.name.as_str()).collect();
-    say.step(
-        "done",
-        format_args!(
-            "{} restored on {} ({read} read); not started",
-            names.join(", "),
-            count(images.len(), "image")
-        ),
-    );
+    let names = names.join(", ");
+    if plan.is_in_place() {
+        let images = count(plan.images.len(), "image");
+        say.step("done", format_args!("{names} defined on {images} of the pool; not started"));
+    } else {
+        let read = bytes(images.iter().map(|image| image.read).sum());
+        let images = count(images.len(), "image");
+        say.step("done", format_args!("{names} restored on {images} ({read} read); not started"));
+    }
     Ok(Exit::Done)
 }
 

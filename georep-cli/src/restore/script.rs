@@ -23,32 +23,10 @@ pub(super) fn script(
     connect: Option<&str>,
 ) -> Result<String, CliError> {
     let mut lines = String::from("set -e\n");
-    let files = plan.files();
-    let directories: BTreeSet<_> =
-        files.iter().filter_map(|file| Some(plan.to.join(file.parent()?))).collect();
-    for directory in directories {
-        line(&mut lines, "mkdir", &["-p", "--"], &[&directory.components().collect::<PathBuf>()]);
-    }
-    for image in &plan.images {
-        let to = plan.to.join(image.path());
-        let copy = if plan.is_snapshot(image) { with_suffix(&to, ".copy") } else { to.clone() };
-        copy_line(&mut lines, plan, image, &copy)?;
-        if let Some(command) = rename(plan, qemu_img, image, &copy)? {
-            put(&mut lines, &command);
-        }
-        if plan.is_snapshot(image) {
-            put(&mut lines, &extract(plan, qemu_img, image, &copy, &to)?);
-            line(&mut lines, "rm", &["--"], &[&copy]);
-        }
-        if let Some(name) = backing_name(plan, image) {
-            put(&mut lines, &format_args!("# {:?} lies on {name:?}", image.path()));
-        }
+    if !plan.is_in_place() {
+        copies(&mut lines, plan, qemu_img)?;
     }
     for domain in &plan.domains {
-        if let Some(nvram) = &domain.nvram {
-            let (from, to) = (plan.choice.pool.join(nvram), plan.to.join(nvram));
-            line(&mut lines, "cp", &["--"], &[&from, &to]);
-        }
         for warning in &domain.warnings {
             put(&mut lines, &format_args!("# {:?}: {warning:?}", domain.record.name));
         }
@@ -58,6 +36,34 @@ pub(super) fn script(
         put(&mut lines, &format_args!("{define} <<'{end}'\n{}\n{end}", domain.xml.trim_end()));
     }
     Ok(lines)
+}
+
+fn copies(lines: &mut String, plan: &Plan<'_>, qemu_img: &QemuImg) -> Result<(), CliError> {
+    let files = plan.files();
+    let directories: BTreeSet<_> =
+        files.iter().filter_map(|file| Some(plan.to.join(file.parent()?))).collect();
+    for directory in directories {
+        line(lines, "mkdir", &["-p", "--"], &[&directory.components().collect::<PathBuf>()]);
+    }
+    for image in &plan.images {
+        let to = plan.to.join(image.path());
+        let copy = if plan.is_snapshot(image) { with_suffix(&to, ".copy") } else { to.clone() };
+        copy_line(lines, plan, image, &copy)?;
+        if let Some(command) = rename(plan, qemu_img, image, &copy)? {
+            put(lines, &command);
+        }
+        if plan.is_snapshot(image) {
+            put(lines, &extract(plan, qemu_img, image, &copy, &to)?);
+            line(lines, "rm", &["--"], &[&copy]);
+        }
+        if let Some(name) = backing_name(plan, image) {
+            put(lines, &format_args!("# {:?} lies on {name:?}", image.path()));
+        }
+    }
+    for nvram in plan.domains.iter().filter_map(|domain| domain.nvram.as_deref()) {
+        line(lines, "cp", &["--"], &[&plan.choice.pool.join(nvram), &plan.to.join(nvram)]);
+    }
+    Ok(())
 }
 
 /// `cp`, or where the read-only volume does not let holes be read, `dd`, which goes on after them.
