@@ -1,29 +1,8 @@
-//! The nodes of both clusters: their rsync, their gluster, their sshd and their clocks. Other nodes
-//! are asked over ssh, as whoever runs this logs in there.
+//! What stands in the way on a node, by what it has answered.
 
-use std::collections::BTreeSet;
-
-use jiff::Timestamp;
-use tool_command::{Command, SearchPath, Tool};
-
-use super::cluster::Cluster;
-use super::finding::Finding;
-use super::version::Version;
-use crate::side_by_side::side_by_side;
-
-/// How many nodes are asked at the same time.
-const AT_ONCE: usize = 8;
-
-/// What a node is asked: a line `NAME=VALUE` each. The shell that ssh starts there may be any; this
-/// is for sh, and holds no single quote.
-const QUESTIONS: &str = "PATH=$PATH:/usr/sbin:/sbin; echo \"date=$(date +%s.%N)\"; \
-    echo \"rsync=$(rsync --version 2>&1 | head -n 1)\"; \
-    echo \"gluster=$(gluster --version 2>&1 | head -n 1)\"; \
-    echo \"python=$(python3 --version 2>&1)\"; \
-    echo \"gsyncd=$(grep -ohE \"[.](isAlive|readfp)[(]\" /usr/lib*/glusterfs/python/syncdaemon/*.py \
-    /usr/lib*/*/glusterfs/python/syncdaemon/*.py 2>/dev/null | sort -u | tr -d \"\\n\")\"; \
-    sshd=$(command -v sshd) && echo \"session=$($sshd -T 2>/dev/null | grep -i ^sshdsessionpath)\"; \
-    true";
+use super::super::finding::Finding;
+use super::super::version::Version;
+use super::{Answer, Node};
 
 /// What gsyncd calls, since which Python that is no more, what comes of it, and its successor.
 const GONE_FROM_PYTHON: [(&str, Version, &str, &str); 2] = [
@@ -49,118 +28,8 @@ const TRIED_GLUSTER: std::ops::RangeInclusive<u32> = 9..=11;
 /// How far apart two clocks may be, in seconds: checkpoints are in whole ones.
 const SKEW: f64 = 1.0;
 
-/// A node, and what it answered.
-#[derive(Debug)]
-struct Node {
-    host: String,
-    /// Whether it has bricks of the primary volume.
-    is_primary: bool,
-    answer: Result<Answer, String>,
-}
-
-/// What a node says.
-#[derive(Debug, Clone, PartialEq)]
-struct Answer {
-    /// The first line of `rsync --version`.
-    rsync: String,
-    /// The first line of `gluster --version`.
-    gluster: String,
-    /// What `python3 --version` says.
-    python: String,
-    /// The calls of gsyncd that newer Pythons do not know.
-    gsyncd: String,
-    /// What sshd starts for each login, where it says so.
-    session: String,
-    /// How far its clock is before this node's, in seconds, less what the question may have taken.
-    skew: f64,
-}
-
-/// What is said of the nodes.
-pub(super) fn findings(cluster: &Cluster, path: &SearchPath) -> Vec<Finding> {
-    let hosts = hosts(cluster);
-    let nodes = side_by_side(&hosts, AT_ONCE, |(host, is_primary, is_here)| Node {
-        host: host.clone(),
-        is_primary: *is_primary,
-        answer: command(path, host, *is_here).and_then(|command| ask(&command)),
-    });
-    let uses_rsync = cluster.settings.get("sync_method").is_none_or(|method| method == "rsync");
-    judge(&nodes, uses_rsync)
-}
-
-/// Each node once: its name, whether it is one of the primary cluster, and whether it is this one.
-fn hosts(cluster: &Cluster) -> Vec<(String, bool, bool)> {
-    let mut seen = BTreeSet::new();
-    let mut hosts = Vec::new();
-    let peers = cluster.primary.peers.as_ref().map_or(&[][..], Vec::as_slice);
-    let here = peers.iter().find(|peer| peer.is_asked_node()).map(|peer| peer.uuid.as_str());
-    for brick in cluster.primary.volume.iter().flat_map(|volume| &volume.bricks) {
-        if seen.insert(brick.host.clone()) {
-            let is_here = here.is_some() && brick.host_uuid.as_deref() == here;
-            hosts.push((brick.host.clone(), true, is_here));
-        }
-    }
-    for host in cluster.secondary_hosts() {
-        if seen.insert(host.clone()) {
-            hosts.push((host, false, false));
-        }
-    }
-    hosts
-}
-
-fn command(path: &SearchPath, host: &str, is_here: bool) -> Result<Command, String> {
-    if is_here {
-        let sh = path.find("sh").map_err(|error| error.to_string())?;
-        return Ok(sh.command(["-c", QUESTIONS]));
-    }
-    let ssh = path.find("ssh").map_err(|error| error.to_string())?;
-    Ok(over_ssh(&ssh, host))
-}
-
-/// Whether a host that is not known yet is trusted, the caller's own configuration says.
-fn over_ssh(ssh: &Tool, host: &str) -> Command {
-    let options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "LogLevel=ERROR"];
-    ssh.command(options).args(["--", host]).arg(format!("sh -c '{QUESTIONS}'"))
-}
-
-fn ask(command: &Command) -> Result<Answer, String> {
-    let asked = Timestamp::now();
-    let output = command.run().map_err(|error| match error.stderr().trim() {
-        "" => error.to_string(),
-        // The line holds the whole question, and the reason is enough.
-        reason => reason.to_owned(),
-    })?;
-    let answered = Timestamp::now();
-    let seconds = |time: Timestamp| time.as_duration().as_secs_f64();
-    let said = output.stdout_lossy();
-    read(&said, seconds(asked), seconds(answered))
-        .ok_or_else(|| format!("`{command}` said what is not understood: {}", said.trim()))
-}
-
-/// Reads an answer to a question that was asked and answered at these times of this node's clock.
-fn read(said: &str, asked: f64, answered: f64) -> Option<Answer> {
-    let value = |name: &str| {
-        let line = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-        line.map(|line| line.trim().to_owned())
-    };
-    let there: f64 = value("date")?.parse().ok()?;
-    let skew = if there > answered {
-        there - answered
-    } else if there < asked {
-        there - asked
-    } else {
-        0.0
-    };
-    Some(Answer {
-        rsync: value("rsync")?,
-        gluster: value("gluster")?,
-        python: value("python").unwrap_or_default(),
-        gsyncd: value("gsyncd").unwrap_or_default(),
-        session: value("session").unwrap_or_default(),
-        skew,
-    })
-}
-
-fn judge(nodes: &[Node], uses_rsync: bool) -> Vec<Finding> {
+/// What is said of `nodes`, and of all of them together.
+pub(super) fn judge(nodes: &[Node], uses_rsync: bool) -> Vec<Finding> {
     let mut found = Vec::new();
     for node in nodes {
         match &node.answer {
@@ -310,7 +179,7 @@ fn mixed(nodes: &[Node]) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Grade;
+    use super::super::super::finding::Grade;
     use super::*;
 
     fn answer() -> Answer {
@@ -377,14 +246,6 @@ mod tests {
         assert_eq!(told(true, off(0.9))[0].1, Grade::Ok);
         assert_eq!(told(true, off(-90.0)), [("clock", Grade::Fail)]);
         assert_eq!(told(false, off(90.0)), [("clock", Grade::Warn)]);
-    }
-
-    #[test]
-    fn what_a_question_took_is_no_skew() {
-        let said = |date: f64| format!("date={date}\nrsync=rsync 3.2.7\ngluster=glusterfs 10.3\n");
-        let skew = |date| read(&said(date), 100.0, 104.0).unwrap().skew;
-        assert_eq!([99.0, 100.0, 102.0, 104.0, 107.5].map(skew), [-1.0, 0.0, 0.0, 0.0, 3.5]);
-        assert_eq!(read("Welcome to p2\n", 0.0, 0.0), None);
     }
 
     #[test]
