@@ -4,8 +4,10 @@
 //! [`rehearsal`] makes one that can be started beside the domain itself and reaches nothing but
 //! its own throw-away disks.
 
+mod inside;
 mod rehearse;
 mod relocate;
+mod stage;
 
 use std::path::Path;
 
@@ -13,8 +15,9 @@ use crate::Error;
 use crate::domain::Domain;
 use crate::xml_text::Element;
 
-pub use rehearse::{Part, Rehearsal, Stage, rehearsal};
+pub use rehearse::{Part, Rehearsal, rehearsal};
 pub use relocate::{Moved, relocated};
+pub use stage::Stage;
 
 /// The agent's channel, by the name that libvirt and the agent know it by.
 const AGENT: &str = "org.qemu.guest_agent.0";

@@ -3,55 +3,14 @@
 //! Only what is known to stay inside is kept: a device of a kind that is not on the list is left
 //! out, whatever it is. Lists: libvirt's "Domain XML format" (`formatdomain.html`).
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::inside::{INSIDE, MACHINE, is_flash, must_stay_inside};
+use super::stage::Stage;
 use super::{AGENT, read, target, text_of, unfit};
 use crate::Error;
 use crate::domain::Domain;
 use crate::xml_text::{Edits, Element};
-
-/// Elements of a domain that say what machine it is. Tuning, labels, memory backing and launch
-/// security are of the host it came from; `metadata` and `qemu:commandline` may be anything.
-const MACHINE: [&str; 15] = [
-    "name",
-    "uuid",
-    "memory",
-    "currentMemory",
-    "maxMemory",
-    "vcpu",
-    "vcpus",
-    "iothreads",
-    "os",
-    "features",
-    "cpu",
-    "clock",
-    "pm",
-    "sysinfo",
-    "devices",
-];
-
-/// Devices that are kept as they are. None of them has an end outside the domain.
-const INSIDE: [&str; 7] =
-    ["controller", "video", "memballoon", "watchdog", "panic", "iommu", "hub"];
-
-/// Where a rehearsal takes place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stage {
-    /// The name that the domain gets.
-    pub name: String,
-    /// The UUID that it gets.
-    pub uuid: String,
-    /// What its description says.
-    pub description: String,
-    /// The qcow2 images that take the place of its disks, by target.
-    pub disks: Vec<(String, PathBuf)>,
-    /// Where UEFI keeps its variables, where the domain starts with UEFI.
-    pub nvram: PathBuf,
-    /// Where serial ports write to: this, with a number behind it.
-    pub console: PathBuf,
-    /// Whether the domain may start again by itself; else that is its end.
-    pub may_reboot: bool,
-}
 
 /// A definition for a rehearsal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +55,7 @@ pub fn rehearsal(xml: &str, stage: &Stage) -> Result<Rehearsal, Error> {
     found.xml = edits.apply(xml).ok_or_else(|| unfit(&domain, "its definition is too odd"))?;
     found.left_out.sort();
     found.left_out.dedup();
-    must_stay_inside(&domain, &found, stage)?;
+    must_stay_inside(&domain, &found.xml, stage)?;
     Ok(found)
 }
 
@@ -287,52 +246,10 @@ impl Change<'_> {
     }
 }
 
-/// A firmware that QEMU maps as a flash chip, such as UEFI.
-fn is_flash(loader: &Element) -> bool {
-    loader.attribute("type") == Some("pflash")
-}
-
 /// A console that is not the other name of a serial port.
 fn has_own_port(console: &Element) -> bool {
     let kind = console.child("target").and_then(|target| target.attribute("type"));
     kind.is_some_and(|kind| kind != "serial")
-}
-
-/// Looks at the result as libvirt will: every disk of the stage is there, every file is on it, and
-/// no device has been kept that is not known.
-fn must_stay_inside(domain: &Domain, made: &Rehearsal, stage: &Stage) -> Result<(), Error> {
-    let (root, after) = read(&made.xml)?;
-    let on_stage =
-        |file: Option<&Path>| stage.disks.iter().any(|(_, on)| Some(on.as_path()) == file);
-    let is_missing = |(target, image): &&(String, PathBuf)| {
-        after.disk(target).and_then(|disk| disk.source.file()) != Some(image.as_path())
-    };
-    if let Some((target, _)) = stage.disks.iter().find(is_missing) {
-        return Err(unfit(domain, format!("its definition has no disk `{target}`")));
-    }
-    let outside = after.disks.iter().find(|disk| {
-        disk.source != crate::domain::Source::Empty && !on_stage(disk.source.file())
-            || !disk.backing.is_empty()
-    });
-    if let Some(disk) = outside {
-        return Err(unfit(domain, format!("disk `{}` would be on a file of its own", disk.target)));
-    }
-    let loader = root.child("os").and_then(|os| os.child("loader")).filter(|file| is_flash(file));
-    if loader.is_some_and(|loader| loader.attribute("readonly") != Some("yes")) {
-        return Err(unfit(domain, "it could write to its firmware"));
-    }
-    let known = ["disk", "serial", "console", "channel", "input", "rng"];
-    let devices = root.child("devices").into_iter().flat_map(|devices| &devices.children);
-    let stranger = devices.chain(&root.children).find(|element| {
-        let name = element.name.as_str();
-        let added = ["description", "on_poweroff", "on_reboot", "on_crash"];
-        ![&MACHINE[..], &INSIDE, &known, &added].concat().contains(&name)
-    });
-    match stranger {
-        Some(element) => Err(unfit(domain, format!("`{}` cannot be left out", element.name))),
-        None if after.name == stage.name && after.uuid == stage.uuid => Ok(()),
-        None => Err(unfit(domain, "its name or UUID cannot be changed")),
-    }
 }
 
 fn tagged(name: &str, value: &str) -> String {
@@ -345,6 +262,8 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     const XML: &str = "<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
