@@ -73,17 +73,15 @@ impl<'m> Plan<'m> {
         }
         let plan = Self::onto(choice, choice.pool.clone())?;
         for image in &plan.images {
-            let here = image.backing.map(|backing| plan.to.join(backing.image));
-            let named = image.record.backing_file.as_deref().map(Path::new);
-            if let (Some(here), Some(named)) = (here, named)
-                && named.is_absolute()
-                && named != here
-            {
-                let (image, named) = (image.path().display(), named.display());
-                let text = format!(
-                    "`{image}` names its backing file `{named}`, which lies in `{}` here",
-                    here.display()
-                );
+            let Some((backing, named)) = image.backing.zip(image.record.backing_file.as_deref())
+            else {
+                continue;
+            };
+            let here = plan.to.join(backing.image);
+            if backing.is_elsewhere && !is_same_file(Path::new(named), &here) {
+                let (image, here) = (image.path().display(), here.display());
+                let text =
+                    format!("`{image}` names its backing file `{named}`; here that is `{here}`");
                 return Err(CliError::failed(text).hint(
                     "mount the volume where the primary had it, or have it copied, with --to",
                 ));
@@ -203,6 +201,10 @@ fn place(choice: &Choice, to: &Path) -> Result<PathBuf, CliError> {
         return Err(CliError::failed(text));
     }
     Ok(place)
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    fs::canonicalize(one).is_ok_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
 }
 
 fn taken(file: &Path) -> bool {
