@@ -76,6 +76,10 @@ fn prepare() {
          session dr.example.org::gv2 config rsync-options ' --ignore-times'
          session dr.example.org::gv2 start",
     );
+    // Nobody reads a page, and types it, in the seconds that workers take to start.
+    let working = "gluster volume geo-replication gv1 dr.example.org::gv2 status \
+                   | grep -cE ' (Active|Passive) ' || true";
+    wait_for("workers", || on("p1", &["sh", "-c", working]).stdout == b"4\n");
 }
 
 /// A power cut, as seen from dr: the VMs end, and nothing on both nodes does anything any more.

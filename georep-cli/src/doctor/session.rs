@@ -75,8 +75,11 @@ fn worker(place: &Place, log: &str) -> Vec<Finding> {
     let host = &worker.host;
     match &worker.status {
         WorkerStatus::Faulty => {
-            let what = "Faulty; it is started again and again, and fails";
-            let mend = format!("the reason is in {log} on {host}; see ssh and rsync below");
+            let what = "Faulty: it has failed, and is started again";
+            let mend = format!(
+                "look again in a minute; where it stays so, the reason is in {log} on {host}; see \
+                 ssh and rsync below"
+            );
             found.push(Finding::fail("worker", &brick, what, mend));
         }
         WorkerStatus::Inconsistent
