@@ -42,7 +42,7 @@ const TESTS: &[(&str, fn())] = &[
     ("a_node_that_is_down_is_found", peer_down),
     ("a_key_that_is_not_let_in_and_the_workers_that_need_it_are_found", no_key),
     ("an_sshd_that_is_down_is_found", no_sshd),
-    ("the_set_up_is_green_again", healthy_again),
+    ("the_set_up_is_green_again", healthy),
 ];
 
 fn main() -> ExitCode {
@@ -81,8 +81,14 @@ fn session(more: &[&str]) -> (Vec<Found>, Option<i32>) {
     doctor(&[SESSION, more].concat())
 }
 
+fn status_is_well() -> bool {
+    script("status", &[]).output().is_ok_and(|output| output.status.success())
+}
+
 #[track_caller]
 fn healthy() {
+    // Workers that were started a moment ago take their time.
+    wait_for("a testbed in health", status_is_well);
     for args in [SESSION, &[]] {
         let (found, exit) = doctor(args);
         assert!(found.is_empty() && exit == Some(0), "{args:?}: exit {exit:?}, {found:#?}");
@@ -90,18 +96,16 @@ fn healthy() {
     assert_as_before();
 }
 
-/// What was broken is mended, and the cluster takes its time: a worker may notice only now, end, and be
-/// started again.
+/// The same after what workers need was gone: one may notice only now, end, and be started again.
 #[track_caller]
 fn healthy_again() {
-    wait_for("a testbed in health", || {
+    wait_for("a testbed in health again", || {
         let is_green = |args: &&[&str]| {
             let (found, exit) = doctor(args);
             found.iter().for_each(|found| eprintln!("not yet: {found:?}"));
             found.is_empty() && exit == Some(0)
         };
-        script("status", &[]).output().is_ok_and(|output| output.status.success())
-            && [SESSION, &[]].iter().all(is_green)
+        status_is_well() && [SESSION, &[]].iter().all(is_green)
     });
     assert_as_before();
 }
@@ -149,7 +153,7 @@ fn stopped() {
     let (found, exit) = session(&[]);
     change("start");
     assert!(found.is_empty() && exit == Some(0), "{found:#?}");
-    healthy_again();
+    healthy();
 }
 
 fn other_pool() {
@@ -161,7 +165,7 @@ fn other_pool() {
         assert_among(&found, "warn", "domain", "libvirt", "could not be looked at");
     }
     shell("p1", "umount /mnt/test-gv2; rmdir /mnt/test-plain /mnt/test-gv2");
-    healthy_again();
+    healthy();
 }
 
 fn read_only_pool() {
@@ -170,7 +174,7 @@ fn read_only_pool() {
     shell("p1", "umount /mnt/test-ro; rmdir /mnt/test-ro");
     assert_eq!(exit, Some(1));
     assert_among(&found, "fail", "pool", "/mnt/test-ro", "Read-only");
-    healthy_again();
+    healthy();
 }
 
 /// Sets an option of the secondary, and puts it back.
@@ -184,7 +188,7 @@ fn with_option(option: &str, value: &str, back: &str, finding: [&str; 4]) {
     let [grade, check, on, words] = finding;
     assert_among(&found, grade, check, on, words);
     assert_eq!((found.len(), exit), (1, Some(i32::from(grade == "fail"))), "{found:#?}");
-    healthy_again();
+    healthy();
 }
 
 fn not_sharded() {
@@ -211,7 +215,7 @@ fn skew() {
     shell("p2", "rm /usr/local/bin/date");
     assert_among(&found, "fail", "clock", "p2", "s ahead of this node's");
     assert_eq!((found.len(), exit), (1, Some(1)), "{found:#?}");
-    healthy_again();
+    healthy();
 }
 
 /// As Debian 11 has it; gsyncd itself stays as it is.
@@ -222,7 +226,7 @@ fn old_gsyncd() {
     shell("p2", &format!("rm {file}"));
     assert_among(&found, "fail", "gsyncd", "p2", "isAlive");
     assert_eq!((found.len(), exit), (1, Some(1)), "{found:#?}");
-    healthy_again();
+    healthy();
 }
 
 fn no_qemu_img() {
@@ -239,7 +243,7 @@ fn no_libvirt() {
     assert_eq!(exit, Some(1));
     assert_among(&found, "fail", "libvirt", "libvirt", "failed to connect");
     assert_among(&found, "warn", "domain", "libvirt", "could not be looked at");
-    healthy_again();
+    healthy();
 }
 
 /// A shell line that defines a domain of these elements.
@@ -379,7 +383,7 @@ fn killed() {
     assert_eq!(exit, Some(1));
     assert_among(&found, "fail", "journal", &run, "a backup of gv1 (vm1)");
     assert_among(&found, "fail", "overlay", "vm1", "of an unfinished run");
-    healthy_again();
+    healthy();
 }
 
 fn rsync() {
@@ -390,7 +394,7 @@ fn rsync() {
     for node in ["p1", "p2", "dr"] {
         assert_among(&found, "fail", "rsync", node, "files of 0 bytes");
     }
-    healthy_again();
+    healthy();
 }
 
 fn brick_down() {
