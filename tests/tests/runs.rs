@@ -152,8 +152,11 @@ fn check_with_promtool(file: &PathBuf) {
 fn alerts() {
     if is_installed("promtool", "prometheus") {
         let tests = concat!(env!("CARGO_MANIFEST_DIR"), "/alerts.yml");
-        let tested = Command::new("promtool").args(["test", "rules", tests]).output().unwrap();
-        assert_exit(&tested, 0);
+        let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/monitoring/alerts.yml");
+        for (what, file) in [("check", rules), ("test", tests)] {
+            let output = Command::new("promtool").args([what, "rules", file]).output().unwrap();
+            assert_exit(&output, 0);
+        }
     }
 }
 
