@@ -104,14 +104,8 @@ fn has_styles(stream: &str) -> bool {
     })
 }
 
-fn all_ways(name: &str, command: impl Fn() -> Command) {
-    for (way, how) in WAYS {
-        assert_golden(&format!("{name}-{way}"), &look(command(), how));
-    }
-}
-
-/// The same for commands that wait, all at once.
-fn at_once(each: impl Fn(&str, Way) + Sync) {
+/// Each way at the same time, as most commands wait.
+fn in_every_way(each: impl Fn(&str, Way) + Sync) {
     thread::scope(|scope| {
         for (way, how) in WAYS {
             let each = &each;
@@ -121,7 +115,7 @@ fn at_once(each: impl Fn(&str, Way) + Sync) {
 }
 
 fn backups() {
-    at_once(|way, how| {
+    in_every_way(|way, how| {
         let world = World::with_vms(&Scenario::healthy(), &Images::prepare());
         let pool = world.pool();
         let pool = pool.to_str().unwrap();
@@ -146,9 +140,9 @@ fn runs() {
             fs::copy(journal.path(), journals.join(journal.file_name())).unwrap();
         }
     }
-    for (way, how) in WAYS {
+    in_every_way(|way, how| {
         assert_is(&format!("runs-{way}"), &look(world.georep(&["runs"]), how));
-    }
+    });
     for (name, run) in [
         ("external", "georep-20261125T003451Z"),
         ("internal", "georep-20261125T003540Z"),
@@ -166,12 +160,14 @@ fn status() {
     let mut rows = Scenario::healthy().polls.remove(0);
     rows[2] = Row::new(2, "Faulty", "N/A");
     let world = World::new(&Scenario { polls: vec![rows], ..Scenario::healthy() });
-    all_ways("status", || world.georep(&["status"]));
+    in_every_way(|way, how| {
+        assert_golden(&format!("status-{way}"), &look(world.georep(&["status"]), how));
+    });
 }
 
 /// What else is called on the primary.
 fn primary() {
-    at_once(|way, how| {
+    in_every_way(|way, how| {
         let world = World::with_vms(&Scenario::healthy(), &Images::prepare());
         let (pool, job) = (world.pool(), world.path().join("gv1.toml"));
         let image = pool.join("web-root.qcow2");
@@ -193,7 +189,7 @@ fn primary() {
 
 /// What is called with the primary gone.
 fn other_site() {
-    for (way, how) in WAYS {
+    in_every_way(|way, how| {
         let site = Secondary::new();
         site.shell(
             "qemu-img create -q -f qcow2 web.qcow2 8M
@@ -210,7 +206,7 @@ fn other_site() {
         ] {
             assert_golden(&format!("{name}-{way}"), &look(site.georep(args), how));
         }
-    }
+    });
 }
 
 /// Every error says what was tried, what happened and what to do.
