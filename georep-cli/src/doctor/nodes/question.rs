@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tool_command::{Command, SearchPath, Tool};
 
-/// What it is asked: a line `NAME=VALUE` each. The shell that ssh starts there may be any; this
+/// What a node is asked: a line `NAME=VALUE` each. The shell that ssh starts there may be any; this
 /// is for sh, and holds no single quote.
 const QUESTIONS: &str = "PATH=$PATH:/usr/sbin:/sbin; echo \"date=$(date +%s.%N)\"; \
     echo \"rsync=$(rsync --version 2>&1 | head -n 1)\"; \
@@ -31,6 +31,7 @@ pub(super) struct Answer {
     pub skew: f64,
 }
 
+/// What asks `host`, which may be this node.
 pub(super) fn command(path: &SearchPath, host: &str, is_here: bool) -> Result<Command, String> {
     if is_here {
         let sh = path.find("sh").map_err(|error| error.to_string())?;
@@ -46,6 +47,7 @@ fn over_ssh(ssh: &Tool, host: &str) -> Command {
     ssh.command(options).args(["--", host]).arg(format!("sh -c '{QUESTIONS}'"))
 }
 
+/// Asks. The reason why there is no answer is for the reader.
 pub(super) fn ask(command: &Command) -> Result<Answer, String> {
     let asked = Timestamp::now();
     let output = command.run().map_err(|error| match error.stderr().trim() {
